@@ -1,0 +1,1 @@
+"""What every branch stands on: results and statuses, tolerances, the loop, parallelism, formulas."""

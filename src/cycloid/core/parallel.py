@@ -1,0 +1,131 @@
+"""The one place that speaks of meshes: chunks streamed over devices, with the same bits on every mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+
+def as_mesh(mesh: Mesh | None) -> Mesh | None:
+    """The mesh rebuilt with automatic axes: on the explicit ones of `jax.make_mesh`, reshape and slicing raise.
+
+    Raises:
+        TypeError: when it is no `jax.sharding.Mesh`.
+    """
+    if mesh is None:
+        return None
+    if not isinstance(mesh, Mesh):
+        raise TypeError(
+            f'mesh= is a jax.sharding.Mesh, such as jax.make_mesh((8,), ("batch",)); it was a {type(mesh).__name__}.'
+        )
+    return Mesh(mesh.devices, mesh.axis_names)
+
+
+def device_count(mesh: Mesh | None) -> int:
+    """How many devices a call with this mesh runs on."""
+    return 1 if mesh is None else int(np.size(mesh.devices))
+
+
+def check_key(key: Any, purpose: str) -> Any:
+    """The key, or TypeError saying what it is needed for.
+
+    Raises:
+        TypeError: when it is missing or is not a single typed key.
+    """
+    if key is None:
+        raise TypeError(f"{purpose} needs chance: pass key=jax.random.key(0).")
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        raise TypeError(f"key= is one typed key, jax.random.key(0); it was a {type(key).__name__}.")
+    return key
+
+
+def map_chunks(function: Callable[[Any], Any], chunks: Any, *, mesh: Mesh | None = None) -> Any:
+    """`function` over the leading axis of `chunks`, each device taking an equal share, results in index order.
+
+    A chunk is computed by the same program on whichever device it falls, so the stacked result holds the
+    same bits for every mesh. What does not divide is padded with copies of the first chunk and cut off again.
+
+    Args:
+        function: one chunk -> pytree of arrays.
+        chunks: pytree of arrays with a common leading axis.
+        mesh: the devices; None for one.
+
+    Returns:
+        The results stacked on a leading axis, replicated on every device.
+    """
+    mesh = as_mesh(mesh)
+    if mesh is None or device_count(mesh) == 1:
+        return jax.lax.map(function, chunks)
+    count = jax.tree.leaves(chunks)[0].shape[0]
+    devices = device_count(mesh)
+    pad = -count % devices
+    padded = jax.tree.map(lambda c: jnp.concatenate([c, jnp.repeat(c[:1], pad, axis=0)]) if pad else c, chunks)
+    axes = tuple(mesh.axis_names)
+
+    def share(part: Any) -> Any:
+        done = jax.lax.map(function, part)
+        return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, axes, axis=0, tiled=True), done)
+
+    run = jax.shard_map(
+        share, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False
+    )
+    return jax.tree.map(lambda leaf: leaf[:count], run(padded))
+
+
+def sum_in_order(stacked: Any) -> Any:
+    """The sum over the leading axis, first to last: a fixed order, hence fixed bits."""
+
+    def add(total: Any, row: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, row), None
+
+    first = jax.tree.map(lambda leaf: leaf[0], stacked)
+    rest = jax.tree.map(lambda leaf: leaf[1:], stacked)
+    return jax.lax.scan(add, first, rest)[0]
+
+
+def stream(
+    function: Callable[[Any, Any], Any],
+    *,
+    chunks: int,
+    key: Any,
+    mesh: Mesh | None = None,
+    combine: Callable[[Any, Any], Any],
+) -> Any:
+    """Fold `combine` over `function(key_i, i)` for i = 0 ... chunks-1 without ever holding all the results.
+
+    Chunk i has the key `fold_in(key, i)` whatever the mesh; rounds of one chunk a device are gathered and
+    combined in index order, so the answer has the same bits on every mesh and memory does not grow with chunks.
+
+    Args:
+        function: (key, index) -> pytree of arrays, the summary of one chunk.
+        chunks: how many, at least one.
+        key: a typed key.
+        mesh: the devices; None for one.
+        combine: (summary so far, next summary) -> summary.
+    """
+    if chunks < 1:
+        raise ValueError(f"chunks is at least 1; it was {chunks}.")
+    devices = device_count(mesh)
+    one = lambda i: function(jax.random.fold_in(key, i), i)  # noqa: E731
+    rounds = -(-chunks // devices)
+    shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
+    start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    def turn(total: Any, round_index: Any) -> tuple[Any, None]:
+        index = round_index * devices + jnp.arange(devices, dtype=jnp.int32)
+        summaries = map_chunks(one, index, mesh=mesh)
+
+        def fold(total: Any, item: tuple[Any, Any]) -> tuple[Any, None]:
+            i, summary = item
+            merged = combine(total, summary)
+            keep = lambda m, s, t: jnp.where(i >= chunks, t, jnp.where(i == 0, s, m))  # noqa: E731
+            return jax.tree.map(keep, merged, summary, total), None
+
+        return jax.lax.scan(fold, total, (index, summaries))[0], None
+
+    return jax.lax.scan(turn, start, jnp.arange(rounds, dtype=jnp.int32))[0]
