@@ -13,7 +13,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 from jaxtyping import install_import_hook
 
 # Shape annotations are checked while the tests run.
-install_import_hook("cycloid", "beartype.beartype")
+install_import_hook("cycloid", "shape_checks.check_shapes")
 
 import jax
 from hypothesis import HealthCheck, settings

@@ -51,7 +51,7 @@ def iterate(
         return (state, steps + jnp.where(stop, 0, 1)), row
 
     block = max(1, min(BLOCK, max_steps))
-    blocks = -(-max_steps // block)
+    blocks = max(1, -(-max_steps // block))
     rows = jax.eval_shape(look, state)
     buffer = jax.tree.map(lambda r: jnp.broadcast_to(_blank(r), (blocks * block, *r.shape)), rows)
 

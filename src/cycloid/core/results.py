@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+C = TypeVar("C", bound="AbstractCode")
+R = TypeVar("R", bound="Result")
 
 
 class AbstractCode(eqx.Module):
@@ -21,7 +24,7 @@ class AbstractCode(eqx.Module):
     code: eqx.AbstractVar[Int[ArrayLike, "..."]]
 
     @classmethod
-    def named(cls, name: str) -> Self:
+    def named(cls: type[C], name: str) -> C:
         """The code with this name."""
         names = [known for known, _ in cls.sentences]
         if name not in names:
@@ -29,7 +32,7 @@ class AbstractCode(eqx.Module):
         return cls(np.int32(names.index(name)))
 
     @classmethod
-    def where(cls, condition: Bool[ArrayLike, "..."], then: Self, otherwise: Self) -> Self:
+    def where(cls: type[C], condition: Bool[ArrayLike, "..."], then: C, otherwise: C) -> C:
         """Element by element, `then` where the condition holds and `otherwise` elsewhere."""
         return cls(jnp.where(condition, then.code, otherwise.code))
 
@@ -164,12 +167,12 @@ class Result(eqx.Module):
         """What was asked, or None once the result has passed through a transformation."""
         return self.__dict__.get("_question")
 
-    def asked(self, question: Question | None) -> Self:
+    def asked(self: R, question: Question | None) -> R:
         """This result with its question attached; flattening drops it."""
         object.__setattr__(self, "_question", question)
         return self
 
-    def raise_for_status(self) -> Self:
+    def raise_for_status(self: R) -> R:
         """This result, or `ConvergenceError` when its status (any element's, in a batch) is not fine."""
         if not np.all(np.asarray(self.status.ok)):
             raise ConvergenceError(self)
@@ -206,7 +209,7 @@ class Result(eqx.Module):
         save(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], like: Any = None) -> Self:
+    def load(cls: type[R], path: str | os.PathLike[str], like: Any = None) -> R:
         """Read a result written by `save`.
 
         Args:

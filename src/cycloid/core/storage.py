@@ -218,7 +218,7 @@ def plain(tree: Any) -> Any:
         return plain((array.astype(float) if array.dtype.kind == "V" else array).tolist())
     if isinstance(tree, dict):
         return {str(k): plain(v) for k, v in tree.items()}
-    if _is_ours(type(tree)):
+    if dataclasses.is_dataclass(tree) or (_is_ours(type(tree)) and hasattr(tree, "_fields")):
         return {k: plain(v) for k, v in _fields(tree).items()}
     if isinstance(tree, (list, tuple)):
         return [plain(v) for v in tree]
