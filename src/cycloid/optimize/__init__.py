@@ -1,0 +1,36 @@
+"""Optimization: methods that walk downhill, the driver that stops them, and fair races between them."""
+
+from cycloid.optimize.catalogue import METHODS, method
+from cycloid.optimize.first_order import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    FromOptax,
+    GradientDescent,
+    Momentum,
+    Nesterov,
+    RMSprop,
+    from_optax,
+)
+from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
+
+__all__ = [
+    "METHODS",
+    "SGD",
+    "AbstractGradientMethod",
+    "AbstractMethod",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "FromOptax",
+    "GradientDescent",
+    "Info",
+    "Momentum",
+    "Nesterov",
+    "Objective",
+    "RMSprop",
+    "apply_update",
+    "from_optax",
+    "method",
+]

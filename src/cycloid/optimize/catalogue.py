@@ -1,0 +1,65 @@
+"""The methods by name: what the command line, races, tests and tables read."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+import equinox as eqx
+
+from cycloid.optimize.first_order import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
+from cycloid.optimize.methods import AbstractMethod, rate
+
+# A training loop brings its own gradients and takes those that are AbstractGradientMethod.
+METHODS: dict[str, type[AbstractMethod]] = {
+    str(cls.name): cls for cls in (GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW)
+}
+
+
+def method(choice: str | type[AbstractMethod] | AbstractMethod, learning_rate: Any = None) -> Any:
+    """The method that a name, a class or an instance stands for.
+
+    Args:
+        choice: a name in `METHODS` (in any case, with spaces or underscores for hyphens), a class, or an instance.
+        learning_rate: replaces the one it has; None keeps it.
+
+    Raises:
+        ValueError: when no method has this name; the nearest is suggested.
+        TypeError: when it is none of the three, or has no learning rate to set.
+
+    Example:
+        >>> method("Adam", learning_rate=0.1).learning_rate
+        0.1
+    """
+    found = _named(choice) if isinstance(choice, str) else choice
+    if inspect.isclass(found) and issubclass(found, AbstractMethod) and not inspect.isabstract(found):
+        make: Any = found
+        found = make()
+    if not isinstance(found, AbstractMethod):
+        shown = getattr(choice, "__name__", None) or type(choice).__name__
+        raise TypeError(
+            f'method= is a name such as "adam", a class such as cy.optimize.Adam, or an instance such as '
+            f"cy.optimize.Adam(1e-3); it was {shown}. An optax transformation enters by cy.optimize.from_optax."
+        )
+    return found if learning_rate is None else with_rate(found, learning_rate)
+
+
+def with_rate(chosen: AbstractMethod, learning_rate: Any) -> AbstractMethod:
+    """The same method with another learning rate.
+
+    Raises:
+        TypeError: when it has none.
+    """
+    if getattr(chosen, "learning_rate", None) is None:
+        raise TypeError(f"{chosen.name} has no learning rate to set.")
+    return eqx.tree_at(lambda m: m.learning_rate, chosen, rate(learning_rate))
+
+
+def _named(name: str) -> type[AbstractMethod]:
+    key = name.strip().lower().replace("_", "-").replace(" ", "-")
+    if key in METHODS:
+        return METHODS[key]
+    near = difflib.get_close_matches(key, METHODS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"no method is called {name!r}.{hint} The methods are {', '.join(METHODS)}.")
