@@ -1,0 +1,136 @@
+"""Formulas: text that people type, read once into a frozen tree, and computed by JAX like any function.
+
+>>> from cycloid.core.formulas import formula
+>>> f = formula("x^3 + 2x + 1")
+>>> float(f(2.0)), f.variables
+(13.0, ('x',))
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from cycloid.core.grammar import read
+from cycloid.core.spelling import declared_names
+from cycloid.core.syntax import Data, FormulaError, Node, from_data, names, to_data
+
+__all__ = ["Formula", "FormulaError", "formula"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Formula:
+    """A function given by a formula: call it, differentiate it with JAX, print it.
+
+    Two formulas are equal when their trees and the order of their variables are, however they were typed: JAX compiles
+    such functions once.
+    """
+
+    tree: Node
+    variables: tuple[str, ...]
+    name: str = "f"
+    text: str = ""
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The value at arrays of the variables, elementwise.
+
+        Args:
+            args: numbers or arrays in the order of `variables`, that broadcast against each other.
+            named: the same by name.
+
+        Returns:
+            An array of the broadcast shape; in float of the default precision for integer input.
+
+        Raises:
+            TypeError: when the arguments are not those of the formula's variables.
+        """
+        from cycloid.core.evaluation import evaluate
+
+        return evaluate(self.tree, self.variables, self._bound(args, named))
+
+    def _bound(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
+        free = self.variables[len(args) :]
+        if len(args) <= len(self.variables) and set(free) == named.keys():
+            return [*args, *(named[name] for name in free)]
+        expected = f"the variables {', '.join(self.variables)}" if self.variables else "no variables"
+        given = [f"{len(args)} positional"] if args else []
+        given += [", ".join(named)] if named else []
+        raise TypeError(
+            f"{self} has {expected}; the call gave {' and '.join(given) or 'nothing'}. "
+            f"Call it as {self.name}({', '.join(self.variables)})."
+        )
+
+    def of_vector(self, x: Any) -> Any:
+        """The value at points given as arrays whose last axis holds the variables in their order."""
+        import jax.numpy as jnp
+
+        if jnp.ndim(x) == 0 or jnp.shape(x)[-1] != len(self.variables):
+            raise ValueError(
+                f"{self} takes points of {len(self.variables)} coordinates ({', '.join(self.variables)}) on the last "
+                f"axis; the shape was {jnp.shape(x)}."
+            )
+        x = jnp.asarray(x)
+        return self(*(x[..., i] for i in range(len(self.variables))))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Formula) and (self.tree, self.variables) == (other.tree, other.variables)
+
+    def __hash__(self) -> int:
+        return hash((self.tree, self.variables))
+
+    def __str__(self) -> str:
+        return self.text if "=" in self.text else f"{self.name}({', '.join(self.variables)}) = {self.text}"
+
+    def __repr__(self) -> str:
+        return f"formula({str(self)!r})"
+
+    def to_data(self) -> Data:
+        """The formula as JSON data."""
+        return {
+            "name": self.name,
+            "variables": list(self.variables),
+            "tree": to_data(self.tree),
+            "text": self.text,
+        }
+
+    @staticmethod
+    def from_data(data: Data) -> Formula:
+        """The formula that `to_data` wrote."""
+        if not isinstance(data, dict) or {"name", "variables", "tree", "text"} - data.keys():
+            raise FormulaError("not the data of a formula: name, variables, tree and text are needed")
+        fields = cast("dict[str, Any]", data)
+        tree = from_data(fields["tree"])
+        variables = declared_names(fields["variables"])
+        return Formula(tree, variables, str(fields["name"]), str(fields["text"]))
+
+
+def formula(text: str, variables: Sequence[str] | str | None = None) -> Formula:
+    """Reads a formula.
+
+    Args:
+        text: what people type, such as `x^2`, `2x`, `sin x`, `|x|`, `√x`, `f(x, y) = exp(-x² - y²)`.
+        variables: the variables in the order of the arguments. Otherwise the header's, else those that occur,
+            in the order of the alphabet.
+
+    Returns:
+        A callable that JAX traces, with its text, tree and printed forms.
+
+    Raises:
+        FormulaError: with the column of the fault and what would be right.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"formula takes a text such as 'x^2 + 1'; it was a {type(text).__name__}.")
+    reading = read(text, None if variables is None else declared_names(variables))
+    ordered = reading.variables
+    if ordered is None:
+        ordered = tuple(sorted(names(reading.tree), key=_alphabet))
+        declared_names(ordered)
+    return Formula(reading.tree, ordered, reading.name or "f", text.strip())
+
+
+def _alphabet(name: str) -> tuple[Any, ...]:
+    """Sorts x_2 before x_10, and a capital letter behind its small one."""
+    parts = re.split(r"([0-9]+)", name)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts), name.swapcase()

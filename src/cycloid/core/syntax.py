@@ -1,0 +1,222 @@
+"""The tree of a formula: four kinds of frozen node, their measures and bounds, and their plain data form.
+
+A tree is made of `Number` (never negative), `Constant`, `Variable` and `Apply(head, args)`. Sums and products hold any
+number of terms, a difference is a sum with a negated term, `max` and `min` take two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from cycloid.core.vocabulary import CONSTANTS, FUNCTIONS
+
+COMPARISONS: Final = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+CONDITIONS: Final = frozenset({*COMPARISONS, "and", "or", "not"})
+
+# How many arguments a head takes in a tree: (fewest, most).
+ARITY: Final[dict[str, tuple[int, int | None]]] = {
+    **FUNCTIONS,
+    **dict.fromkeys(COMPARISONS, (2, 2)),
+    **dict.fromkeys(("add", "mul", "and", "or"), (2, None)),
+    **dict.fromkeys(("neg", "not", "log"), (1, 1)),
+    **dict.fromkeys(("div", "pow", "mod", "max", "min"), (2, 2)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A non-negative finite number; an int where it is one."""
+
+    value: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """π, e or τ, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operation or a function, applied to its arguments."""
+
+    head: str
+    args: tuple[Node, ...]
+
+
+Node: TypeAlias = Number | Constant | Variable | Apply
+Data: TypeAlias = Any  # JSON: numbers, strings, lists
+
+
+class FormulaError(ValueError):
+    """A formula that cannot be read, or must not be: what is wrong, where, and what would be right.
+
+    `column` counts the characters of `text` from 1, or is None where the fault is the formula as a whole.
+    """
+
+    def __init__(self, message: str, *, text: str | None = None, column: int | None = None, hint: str | None = None):
+        self.message, self.text, self.column, self.hint = message, text, column, hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        place = "" if self.column is None else f" at column {self.column}"
+        sentence = self.message + place + (f": {self.hint}" if self.hint else "")
+        if self.text is None or self.column is None:
+            return sentence
+        start = max(0, self.column - 61)  # a window of one line round the fault
+        shown = "".join(c if c.isprintable() else "�" for c in self.text[start : start + 80])
+        return f"{sentence}\n    {shown}\n    {' ' * (self.column - 1 - start)}^"
+
+    def __reduce__(self) -> tuple[Callable[..., FormulaError], tuple[Any, ...]]:
+        return _rebuild_error, (self.message, self.text, self.column, self.hint)
+
+
+def _rebuild_error(message: str, text: str | None, column: int | None, hint: str | None) -> FormulaError:
+    return FormulaError(message, text=text, column=column, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a tree may measure. Typed formulas have the narrow bounds, results of algebra the wide ones."""
+
+    nodes: int
+    depth: int
+    degree: float = 64  # total degree in the variables, and each constant exponent of a variable part
+    digits: float = 5000  # of the exact integers that constants can grow to
+
+    def check(self, tree: Node) -> None:
+        """Raises FormulaError when the tree is larger than this."""
+        if (nodes := count(tree)) > self.nodes:
+            raise FormulaError(f"the formula has {nodes} parts and {self.nodes} are allowed", hint="split it in two")
+        if (deep := depth(tree)) > self.depth:
+            raise FormulaError(f"the formula is nested {deep} deep and {self.depth} is allowed", hint="split it in two")
+
+
+TYPED: Final = Bounds(nodes=120, depth=24)
+DERIVED: Final = Bounds(nodes=4000, depth=120, degree=10_000, digits=20_000)
+MAX_CHARACTERS: Final = 200
+MAX_VARIABLES: Final = 24
+MAX_INTEGER_DIGITS: Final = 15
+
+
+def number(value: int | float) -> Node:
+    """A number as a node: whole floats become ints, a negative one is a negation."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 10**MAX_INTEGER_DIGITS:
+        value = int(value)
+    return Apply("neg", (Number(-value),)) if value < 0 else Number(value)
+
+
+def walk(tree: Node) -> Iterator[Node]:
+    """Every node, parents first, without recursion."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, Apply):
+            stack.extend(reversed(node.args))
+
+
+def count(tree: Node) -> int:
+    """Number of nodes."""
+    return sum(1 for _ in walk(tree))
+
+
+def depth(tree: Node) -> int:
+    """Number of levels; a leaf has one."""
+    level, deepest = [tree], 0
+    while level:
+        deepest += 1
+        level = [child for node in level if isinstance(node, Apply) for child in node.args]
+    return deepest
+
+
+def names(tree: Node) -> frozenset[str]:
+    """Names of the variables that occur."""
+    return frozenset(node.name for node in walk(tree) if isinstance(node, Variable))
+
+
+def is_constant(tree: Node) -> bool:
+    """Whether no variable occurs."""
+    return not any(isinstance(node, Variable) for node in walk(tree))
+
+
+def is_condition(tree: Node) -> bool:
+    """Whether the tree is true or false, not a number."""
+    return isinstance(tree, Apply) and tree.head in CONDITIONS
+
+
+def substitute(tree: Node, values: Mapping[str, Node]) -> Node:
+    """The tree with variables replaced by trees, all at once."""
+    if isinstance(tree, Variable):
+        return values.get(tree.name, tree)
+    if isinstance(tree, Apply):
+        return Apply(tree.head, tuple(substitute(arg, values) for arg in tree.args))
+    return tree
+
+
+def to_data(tree: Node) -> Data:
+    """The tree as JSON: a number, a name, or [head, argument, ...]; a constant is ["constant", name]."""
+    match tree:
+        case Number(value):
+            return value
+        case Variable(name):
+            return name
+        case Constant(name):
+            return ["constant", name]
+        case Apply(head, args):
+            return [head, *map(to_data, args)]
+
+
+def from_data(data: Data, bounds: Bounds = DERIVED) -> Node:
+    """The tree that `to_data` wrote; FormulaError when the data holds anything else."""
+    tree = _from_data(data, bounds.depth)
+    bounds.check(tree)
+    return tree
+
+
+def _from_data(data: Data, levels: int) -> Node:
+    if levels == 0:
+        raise FormulaError("the stored formula is nested too deep")
+    if type(data) in (int, float) and 0 <= data < float("inf"):
+        return Number(data)
+    if isinstance(data, str) and is_name(data):
+        return Variable(data)
+    if isinstance(data, list) and data and isinstance(data[0], str):
+        head, args = data[0], data[1:]
+        if head == "constant" and len(args) == 1 and args[0] in CONSTANTS:
+            return Constant(args[0])
+        fewest, most = ARITY.get(head, (1, 0))
+        if fewest <= len(args) and (most is None or len(args) <= most):
+            nodes = tuple(_from_data(arg, levels - 1) for arg in args)
+            if [is_condition(node) for node in nodes] == expects_conditions(head, len(nodes)):
+                return Apply(head, nodes)
+    raise FormulaError(f"not the data of a formula: {str(data)[:60]!r}")
+
+
+def expects_conditions(head: str, size: int) -> list[bool]:
+    """Which arguments of a head are conditions."""
+    if head == "where":
+        return [True, False, False]
+    return [head in ("and", "or", "not")] * size
+
+
+def is_name(name: str) -> bool:
+    """Whether a variable may bear this name: a letter, then letters, digits and single underscores."""
+    return (
+        0 < len(name) <= 32
+        and name.isascii()
+        and name[0].isalpha()
+        and name.isidentifier()
+        and not name.endswith("_")
+        and "__" not in name
+    )
