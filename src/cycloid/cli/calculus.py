@@ -15,7 +15,9 @@ from cycloid.cli.output import command, emit, listing, number, read_point, show_
 @click.option("--order", default=1, show_default=True, type=click.IntRange(1, 20), help="Of the derivative.")
 @click.option("--wrt", metavar="x", help="The variable to differentiate by; needed when there are several.")
 @click.option("--check", is_flag=True, help="Verify the value by independent methods and print the card.")
-@click.option("--figure", "figure_path", type=click.Path(dir_okay=False), help="Draw f and its derivatives: .html or .png.")
+@click.option(
+    "--figure", "figure_path", type=click.Path(dir_okay=False), help="Draw f and its derivatives: .html or .png."
+)
 @command
 def derivative(
     expression: str, at: str, order: int, wrt: str | None, check: bool, figure_path: str | None, as_json: bool
@@ -107,7 +109,9 @@ def _point_of(f: Any, at: str) -> dict[str, float]:
 def _variable(f: Any, wrt: str | None) -> str:
     if wrt is None:
         if len(f.variables) != 1:
-            raise ValueError(f"{f.text} has the variables {', '.join(f.variables)}: choose one by --wrt {f.variables[0]}.")
+            raise ValueError(
+                f"{f.text} has the variables {', '.join(f.variables)}: choose one by --wrt {f.variables[0]}."
+            )
         return f.variables[0]
     if wrt not in f.variables:
         raise ValueError(f"--wrt {wrt}: {f.text} has the variables {', '.join(f.variables)}.")

@@ -12,11 +12,15 @@ from cycloid.cli.output import command, emit, listing, number, read_names, read_
 @click.command()
 @click.argument("expression")
 @click.option("--from", "start", required=True, metavar="x=-1.2,y=1", help="Where to start.")
-@click.option("--methods", "--method", "names", default="adam", show_default=True, help='Names, commas between; "all" races all.')
+@click.option(
+    "--methods", "--method", "names", default="adam", show_default=True, help='Names, commas between; "all" races all.'
+)
 @click.option("--learning-rate", "rate", type=float, help="For every method; a race without it tunes each on one grid.")
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="On the gradient; 0 runs all the steps.")
 @click.option("--max-steps", default=20_000, show_default=True, type=click.IntRange(1), help="For one method.")
-@click.option("--evaluations", default=2_000, show_default=True, type=click.IntRange(1), help="For each method of a race.")
+@click.option(
+    "--evaluations", default=2_000, show_default=True, type=click.IntRange(1), help="For each method of a race."
+)
 @click.option("--seed", default=0, show_default=True, help="For all that is left to chance.")
 @click.option("--check", is_flag=True, help="Verify the answer by an independent method and print the card.")
 @click.option("--figure", "figure_path", type=click.Path(dir_okay=False), help="Draw it: .html or .png.")
@@ -43,9 +47,7 @@ def _one(f: Any, x0: dict[str, float], name: str, *, as_json: bool, **options: A
     import cycloid as cy
 
     method = cy.optimize.method(name, learning_rate=options["rate"])
-    result = cy.optimize.minimize(
-        f, x0, method=method, tol=options["tol"], max_steps=options["max_steps"], throw=False
-    )
+    result = cy.optimize.minimize(f, x0, method=method, tol=options["tol"], max_steps=options["max_steps"], throw=False)
     card = cy.check(result) if options["check"] else None
     if options["figure_path"]:
         show_figure(cy.figure(result), options["figure_path"], as_json)

@@ -34,7 +34,9 @@ def claims(select: tuple[str, ...], only_list: bool, as_json: bool) -> int:
 
     if only_list:
         known = registry.known(select or None)
-        emit(known) if as_json else table("Claims", ["name", "branch", "claim"], [[c.name, c.branch, c.text] for c in known])
+        emit(known) if as_json else table(
+            "Claims", ["name", "branch", "claim"], [[c.name, c.branch, c.text] for c in known]
+        )
         return 0
     results = registry.run(select or None)
     if as_json:

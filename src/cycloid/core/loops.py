@@ -63,7 +63,7 @@ def iterate(
         state, steps, buffer, turn = carry
         index = turn * block + jnp.arange(block)
         (state, steps), rows = jax.lax.scan(guarded, (state, steps), index)
-        write = lambda b, r: jax.lax.dynamic_update_slice_in_dim(b, r, turn * block, 0)  # noqa: E731
+        write = lambda b, r: jax.lax.dynamic_update_slice_in_dim(b, r, turn * block, 0)
         return state, steps, jax.tree.map(write, buffer, rows), turn + 1
 
     zero = jnp.zeros((), jnp.int32)
@@ -71,7 +71,9 @@ def iterate(
     return state, steps, jax.tree.map(lambda b: b[:max_steps], buffer)
 
 
-def _scan_all(step: Callable[[Any], Any], state: Any, max_steps: int, look: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
+def _scan_all(
+    step: Callable[[Any], Any], state: Any, max_steps: int, look: Callable[[Any], Any]
+) -> tuple[Any, Any, Any]:
     def body(state: Any, _: None) -> tuple[Any, Any]:
         state = step(state)
         return state, look(state)

@@ -71,9 +71,7 @@ def map_chunks(function: Callable[[Any], Any], chunks: Any, *, mesh: Mesh | None
         done = jax.lax.map(function, part)
         return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, axes, axis=0, tiled=True), done)
 
-    run = jax.shard_map(
-        share, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False
-    )
+    run = jax.shard_map(share, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False)
     return jax.tree.map(lambda leaf: leaf[:count], run(padded))
 
 
@@ -111,7 +109,7 @@ def stream(
     if chunks < 1:
         raise ValueError(f"chunks is at least 1; it was {chunks}.")
     devices = device_count(mesh)
-    one = lambda i: function(jax.random.fold_in(key, i), i)  # noqa: E731
+    one = lambda i: function(jax.random.fold_in(key, i), i)
     rounds = -(-chunks // devices)
     shapes = jax.eval_shape(one, jnp.zeros((), jnp.int32))
     start = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
@@ -123,7 +121,7 @@ def stream(
         def fold(total: Any, item: tuple[Any, Any]) -> tuple[Any, None]:
             i, summary = item
             merged = combine(total, summary)
-            keep = lambda m, s, t: jnp.where(i >= chunks, t, jnp.where(i == 0, s, m))  # noqa: E731
+            keep = lambda m, s, t: jnp.where(i >= chunks, t, jnp.where(i == 0, s, m))
             return jax.tree.map(keep, merged, summary, total), None
 
         return jax.lax.scan(fold, total, (index, summaries))[0], None

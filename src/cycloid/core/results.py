@@ -11,7 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jax.core import Tracer
+from jaxtyping import ArrayLike, Bool, Float, Int
 
 C = TypeVar("C", bound="AbstractCode")
 R = TypeVar("R", bound="Result")
@@ -47,7 +48,7 @@ class AbstractCode(eqx.Module):
         return self._look_up(1)
 
     def _look_up(self, column: int) -> Any:
-        if isinstance(self.code, jax.core.Tracer):
+        if isinstance(self.code, Tracer):
             return f"traced {type(self).__name__}"
         rows: Any = np.vectorize(lambda code: self.sentences[code][column], otypes=[object])(np.asarray(self.code))
         return rows.tolist() if np.ndim(rows) else str(rows)
@@ -56,7 +57,7 @@ class AbstractCode(eqx.Module):
         if not isinstance(other, type(self)):
             return NotImplemented
         same = jnp.equal(self.code, other.code)
-        return same if isinstance(same, jax.core.Tracer) or same.ndim else bool(same)
+        return same if isinstance(same, Tracer) or same.ndim else bool(same)
 
     def __ne__(self, other: object) -> Any:
         equal = self.__eq__(other)
@@ -113,7 +114,7 @@ class Status(AbstractCode):
         """True where the answer may be used; an array for a batch."""
         names = [name for name, _ in self.sentences]
         good = jnp.isin(jnp.asarray(self.code), jnp.asarray([names.index(name) for name in self.fine]))
-        return good if isinstance(good, jax.core.Tracer) or good.ndim else bool(good)
+        return good if isinstance(good, Tracer) or good.ndim else bool(good)
 
 
 class ErrorKind(AbstractCode):
@@ -260,7 +261,7 @@ class ConvergenceError(RuntimeError):
 
 def is_traced(tree: Any) -> bool:
     """True when any array leaf of the tree is a tracer: the call stands under jit, vmap or grad."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def conclude(result: R, *, throw: bool, question: Question | None = None) -> R:

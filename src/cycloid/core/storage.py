@@ -213,7 +213,8 @@ def plain(tree: Any) -> Any:
         return tree.name
     if eqx.is_array(tree) or isinstance(tree, (np.ndarray, np.generic)):
         if jnp.issubdtype(tree.dtype, jax.dtypes.prng_key):
-            return np.asarray(jax.random.key_data(tree)).tolist()
+            keys: Any = tree
+            return np.asarray(jax.random.key_data(keys)).tolist()
         array = np.asarray(tree)
         return plain((array.astype(float) if array.dtype.kind == "V" else array).tolist())
     if isinstance(tree, dict):
