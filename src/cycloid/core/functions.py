@@ -18,8 +18,6 @@ class Traceable:
     NumPy cannot see through a JAX tracer. Its complaint is answered with what to write instead and the line.
     """
 
-    __slots__ = ("__dict__", "function")
-
     def __init__(self, function: Callable[..., Any]):
         self.function = function
         functools.update_wrapper(self, function, assigned=("__name__", "__qualname__", "__doc__", "__module__"))
@@ -75,8 +73,6 @@ def as_function(f: Any, name: str = "f") -> Callable[..., Any]:
 
 class FormulaAt:
     """A formula of several variables as a function of one point: an array in their order, or a dict by name."""
-
-    __slots__ = ("formula",)
 
     def __init__(self, formula: Any):
         self.formula = formula
