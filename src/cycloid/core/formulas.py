@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cycloid.core.grammar import read
-from cycloid.core.spelling import declared_names
+from cycloid.core.naming import declared_names
 from cycloid.core.syntax import Data, FormulaError, Node, from_data, names, to_data
 
 __all__ = ["Formula", "FormulaError", "formula"]

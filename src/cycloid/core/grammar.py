@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -11,7 +12,6 @@ from cycloid.core.arithmetic import constant
 from cycloid.core.notation import refuse
 from cycloid.core.spelling import Spelling, spell
 from cycloid.core.syntax import (
-    ARITY,
     TYPED,
     Apply,
     Bounds,
@@ -106,20 +106,20 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name.startswith("f_"):
                 return self._function(syntax, name[2:], args, level)
             case _:
-                self.refuse(syntax, "this does not belong in a formula", "write numbers, names, operators, functions")
+                pass
+        self.refuse(syntax, "this does not belong in a formula", "write numbers, names, operators, functions")
 
     def _apply(self, place: ast.expr, head: str, args: Sequence[ast.expr], level: int) -> Node:
-        return self._built(place, head, [self.node(arg, level + 1) for arg in args])
+        return self._built(place, head, [self.node(arg, level + 1) for arg in args], args)
 
-    def _built(self, place: ast.expr, head: str, args: Sequence[Node]) -> Node:
+    def _built(self, place: ast.expr, head: str, args: Sequence[Node], places: Sequence[ast.expr] = ()) -> Node:
         """Apply(head, args), when its arguments are of the right sort and its bounds hold."""
-        fewest, most = ARITY[head]
-        assert fewest <= len(args) and (most is None or len(args) <= most)
-        for arg, wanted in zip(args, expects_conditions(head, len(args)), strict=True):
-            if is_condition(arg) and not wanted:
-                self.refuse(place, "a condition stands where a number is needed", "write where(x > 0, 1, 0)")
-            if wanted and not is_condition(arg):
-                self.refuse(place, "a number stands where a condition is needed", "compare it, as in x > 0")
+        for i, (arg, wanted) in enumerate(zip(args, expects_conditions(head, len(args)), strict=True)):
+            if is_condition(arg) != wanted:
+                where = places[i] if places else place
+                if wanted:
+                    self.refuse(where, "a number stands where a condition is needed", "compare it, as in x > 0")
+                self.refuse(where, "a condition stands where a number is needed", "write where(x > 0, 1, 0)")
         tree = Apply(head, tuple(args))
         try:
             check_growth(tree, TYPED)
@@ -173,10 +173,7 @@ class _Reader:
         heads = [_COMPARE.get(type(op), "") for op in syntax.ops]
         if "" in heads:
             self.refuse(syntax, "this does not belong in a formula", "compare by < <= > >= == !=")
-        pairs = [
-            self._built(syntax, head, pair)
-            for head, pair in zip(heads, zip(sides, sides[1:], strict=False), strict=True)
-        ]
+        pairs = [self._built(syntax, head, pair) for head, pair in zip(heads, itertools.pairwise(sides), strict=True)]
         return pairs[0] if len(pairs) == 1 else self._built(syntax, "and", pairs)
 
     def _function(self, syntax: ast.Call, name: str, args: Sequence[ast.expr], level: int) -> Node:
@@ -191,7 +188,7 @@ class _Reader:
             return self._built(syntax, "div", logs)
         if name == "polygamma" and not (isinstance(nodes[0], Number) and nodes[0].value in range(21)):
             self.refuse(syntax, "the order of polygamma must be a whole number", "write polygamma(1, x)")
-        return self._built(syntax, name, nodes)
+        return self._built(syntax, name, nodes, args)
 
 
 def negated(node: Node) -> Node:

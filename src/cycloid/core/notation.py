@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from cycloid.core.syntax import MAX_CHARACTERS, MAX_INTEGER_DIGITS, FormulaError
-from cycloid.core.vocabulary import GREEK, LOGIC, canonical_function
+from cycloid.core.vocabulary import GREEK, LOGIC
 
 Kind = Literal["number", "name", "operator", "power", "open", "close", "comma", "bar", "equals", "superscript", "root"]
+Meaning = Literal["variable", "constant", "function"]  # of a name, once it is known
 
 MAX_BRACKETS = 24
 
@@ -41,7 +42,9 @@ _ROOTS = {"√": "sqrt", "∛": "cbrt"}
 _SPACES = " \t\r\n\u00a0\u2002\u2003\u2009\u202f"
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LETTERS = "".join(GREEK)
-_NAME = re.compile(f"[A-Za-z{_LETTERS}_][A-Za-z0-9{_LETTERS}{''.join(_SUBSCRIPTS)}_]*")
+_NAME = re.compile(  # a word, or one Greek letter; behind either, a subscript
+    f"(?:[A-Za-z_][A-Za-z0-9_]*|[{_LETTERS}])(?:_[A-Za-z0-9{_LETTERS}]+|[{''.join(_SUBSCRIPTS)}]+)*"
+)
 
 _ADVICE: dict[str, str] = {
     "[": "use round brackets ( )",
@@ -73,7 +76,7 @@ _ADVICE: dict[str, str] = {
 class Token:
     """A word of the formula: what it is, what it means, and the columns (from 0) that it was typed in."""
 
-    kind: Kind
+    kind: Kind | Meaning
     text: str
     start: int
     end: int
@@ -248,6 +251,4 @@ def _ends_operand(items: Sequence[Item]) -> bool:
     if not items:
         return False
     last = items[-1]
-    if isinstance(last, Group) or last.kind in ("number", "superscript"):
-        return True
-    return last.kind == "name" and (last.letter or canonical_function(last.text) is None)
+    return isinstance(last, Group) or last.kind in ("number", "variable", "constant", "superscript")
