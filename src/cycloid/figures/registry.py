@@ -1,0 +1,32 @@
+"""`figure`: the picture of a result, whatever kind of result it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cycloid.core.registry import Registry
+
+REGISTRY = Registry(
+    "draw",
+    {
+        "cycloid.optimize": "cycloid.figures.contests",
+        "cycloid.learn": "cycloid.figures.chains",
+    },
+)
+register = REGISTRY.register
+
+
+def figure(result: Any, **options: Any) -> Any:
+    """Draw a result.
+
+    Args:
+        result: what a driver returned: a `Minimum`, a `Race`, a `Run`.
+        **options: `dark=True` for the dark theme, and those of the figure at hand.
+
+    Returns:
+        A plotly `Figure`: `.show()` it, change it, or `cycloid.figures.save(fig, "figure.html")` (.png, .svg).
+
+    Raises:
+        TypeError: when results of this type have no figure; the message lists those that have.
+    """
+    return REGISTRY.find(result)(result, **options)
