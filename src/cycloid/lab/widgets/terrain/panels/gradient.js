@@ -1,0 +1,54 @@
+// The gradient: what it is, its formula, its numbers at the ball.
+
+import { format, h, mathNodes, say } from "/shell/dom.js";
+import { norm } from "/widgets/terrain/field.js";
+
+export class GradientPanel {
+  constructor(world) {
+    this.world = world;
+    this.text = h("p");
+    this.rows = h("tbody");
+    this.total = h("p", { class: "numbers" });
+    this.changes = h("p", { class: "note" });
+    const head = h("tr", {}, h("th", { scope: "col" }, "Slope along"), h("th", { scope: "col" }, "Formula"), h("th", { scope: "col", class: "number" }, "At the ball"));
+    this.element = h(
+      "section",
+      { class: "sheet", "aria-labelledby": "gradient-title" },
+      h("h2", { id: "gradient-title" }, "The gradient ∇f"),
+      this.text,
+      h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), this.rows)),
+      this.total,
+      this.changes,
+    );
+  }
+
+  update(what) {
+    const { field, labels, point } = this.world;
+    if (what !== "ball" || !this.values) this.#build();
+    const g = field.gradient(point);
+    g.forEach((value, k) => say(this.values[k], format(value)));
+    const place = point.map((value) => format(value)).join(", ");
+    say(this.total, field.dimension === 1 ? `At x = ${place} the slope is ${format(g[0], 4)}.` : `∇f(${place}) = (${g.map((v) => format(v)).join(", ")}), length ${format(norm(g))}.`);
+    const moves = g.map((value, k) => `${value < 0 ? "lowers" : "raises"} f by about ${format(Math.abs(value) * 0.01, 2)}`);
+    say(this.changes, `From here, 0.01 more ${labels.slice(0, g.length).map((label, k) => `${label} ${moves[k]}`).join("; 0.01 more ")}.`);
+  }
+
+  #build() {
+    const { field, labels } = this.world;
+    const one = field.dimension === 1;
+    const way = field.climb ? "with" : "against";
+    say(
+      this.text,
+      one
+        ? "With one variable the gradient is the derivative: the slope of the tangent. Where it is positive, down is to the left."
+        : `Two slopes, one along each axis. Together they are an arrow that points where the ground rises fastest; the ball rolls ${way} it, straight across the contour lines.`,
+    );
+    this.values = field.variables.map(() => h("td", { class: "number" }));
+    const partials = field.description.partials ?? [];
+    this.rows.replaceChildren(
+      ...field.variables.map((variable, k) =>
+        h("tr", {}, h("td", {}, labels[k]), h("td", {}, partials[k] ? mathNodes(partials[k].mathml) : variable), this.values[k]),
+      ),
+    );
+  }
+}
