@@ -1,0 +1,29 @@
+"""Learning: networks, losses, the training loop, checkpoints and the run they make; what every trainer shares."""
+
+from cycloid.learn.losses import LOSSES, AbsoluteError, AbstractLoss, CrossEntropy, Huber, SquaredError, as_loss
+from cycloid.learn.loops import Progress
+from cycloid.learn.networks import ACTIVATIONS, MLP, Affine, Applied, affine, layer_names, parameter_count, perceptron
+from cycloid.learn.runs import Link, Metric, Run, Verdict
+
+__all__ = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "MLP",
+    "AbsoluteError",
+    "AbstractLoss",
+    "Affine",
+    "Applied",
+    "CrossEntropy",
+    "Huber",
+    "Link",
+    "Metric",
+    "Progress",
+    "Run",
+    "SquaredError",
+    "Verdict",
+    "affine",
+    "as_loss",
+    "layer_names",
+    "parameter_count",
+    "perceptron",
+]
