@@ -105,6 +105,11 @@ class Status(AbstractCode):
             "No further progress is possible at this precision before the tolerance was met. Loosen tol=, call "
             "cy.enable_x64(), or rescale the variables.",
         ),
+        (
+            "unbounded",
+            "The objective fell without end: it has no minimum in this direction. Check its sign, or add a penalty "
+            "that grows far away.",
+        ),
     )
     fine: ClassVar[tuple[str, ...]] = ("converged", "all_steps", "stopped_early", "cancelled")
     code: Int[ArrayLike, "..."]

@@ -81,6 +81,11 @@ def as_tolerance(tol: float | Tolerance | None, dtype: Any) -> Tolerance:
 
 def working_dtype(tree: Any) -> Any:
     """The float dtype in which a call on this input works: that of its inexact leaves, or the default float."""
-    leaves = [jnp.result_type(leaf) for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array_like(leaf)]
+    leaves = [jnp.result_type(leaf) for leaf in jax.tree.leaves(tree) if _is_inexact(leaf)]
     dtypes = [dtype for dtype in leaves if jnp.issubdtype(dtype, jnp.floating)]
     return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
+
+
+def _is_inexact(leaf: Any) -> bool:
+    # equinox's is_inexact_array_like fails on tracers of JAX 0.10, whose __jax_array__ is None.
+    return isinstance(leaf, (float, complex)) or eqx.is_inexact_array(leaf)

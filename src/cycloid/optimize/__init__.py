@@ -1,6 +1,7 @@
 """Optimization: methods that walk downhill, the driver that stops them, and fair races between them."""
 
 from cycloid.optimize.catalogue import METHODS, method
+from cycloid.optimize.drivers import Minimum, Trace, minimize
 from cycloid.optimize.first_order import (
     SGD,
     Adagrad,
@@ -14,6 +15,7 @@ from cycloid.optimize.first_order import (
     from_optax,
 )
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
+from cycloid.optimize.spectral import BarzilaiBorwein
 
 __all__ = [
     "METHODS",
@@ -23,14 +25,18 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "BarzilaiBorwein",
     "FromOptax",
     "GradientDescent",
     "Info",
+    "Minimum",
     "Momentum",
     "Nesterov",
     "Objective",
     "RMSprop",
+    "Trace",
     "apply_update",
     "from_optax",
     "method",
+    "minimize",
 ]

@@ -10,11 +10,12 @@ import equinox as eqx
 
 from cycloid.optimize.first_order import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
 from cycloid.optimize.methods import AbstractMethod, rate
+from cycloid.optimize.spectral import BarzilaiBorwein
+
+_ALL = (GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, BarzilaiBorwein)
 
 # A training loop brings its own gradients and takes those that are AbstractGradientMethod.
-METHODS: dict[str, type[AbstractMethod]] = {
-    str(cls.name): cls for cls in (GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW)
-}
+METHODS: dict[str, type[AbstractMethod]] = {str(cls.name): cls for cls in _ALL}
 
 
 def method(choice: str | type[AbstractMethod] | AbstractMethod, learning_rate: Any = None) -> Any:

@@ -301,7 +301,7 @@ class FromOptax(AbstractGradientMethod):
     best_for: ClassVar[str] = "whatever the transformation is best for"
     formula: ClassVar[str] = "as optax defines it"
     make: Callable[..., optax.GradientTransformation] | optax.GradientTransformation = eqx.field(static=True)
-    name: str = eqx.field(static=True)
+    name: str = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
     learning_rate: Any = None
     clip: float | None = option("clip", default=None)
 

@@ -55,11 +55,11 @@ class AbstractMethod(eqx.Module):
         transforms: the transformations it runs under.
     """
 
-    name: eqx.AbstractVar[str]
+    name: ClassVar[str]
     order: ClassVar[int] = 1
-    reference: eqx.AbstractClassVar[str]
-    best_for: eqx.AbstractClassVar[str]
-    formula: eqx.AbstractClassVar[str]
+    reference: ClassVar[str]
+    best_for: ClassVar[str]
+    formula: ClassVar[str]
     transforms: ClassVar[tuple[str, ...]] = ("jit", "vmap", "grad")
 
     @abc.abstractmethod

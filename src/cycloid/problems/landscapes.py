@@ -278,7 +278,7 @@ _ALL = (
         lower=(-2.0, -1.0),
         upper=(2.0, 3.0),
         tags=("convex", "ill conditioned"),
-        story="The loss of a line through four points is a stretched bowl: curvature 13.8 along (0.59, 0.80), 0.2 across it.",
+        story="A stretched bowl: the curvature is 13.8 along (0.59, 0.80) and 0.2 across, a ratio of 69.",
     ),
     Landscape(
         name="cubic",

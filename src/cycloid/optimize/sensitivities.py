@@ -1,0 +1,70 @@
+"""How a minimiser answers to what the function closes over: the implicit function theorem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+# Up to this many parameters the Hessian is formed and solved densely, beyond it conjugate gradients see it through
+# products alone.
+DENSE = 64
+
+
+def implicitly(
+    value: Callable[[Any], Any], start: Any, walk: Callable[[Any], tuple[Any, Any, Any]]
+) -> tuple[Any, Any, Any]:
+    """`walk(start)`, differentiable in whatever `value` closes over.
+
+    The walk ends at a root (x, v) of the two equations ∇f(x) = 0 and v = f(x). With p for what f closes over,
+    dx = −H⁻¹ ∂ₚ∇f dp and dv = ∂ₚf dp + ∇f·dx. The walk itself is not differentiated, so it may loop as it likes.
+
+    Args:
+        value: f, parameters -> scalar.
+        start: the parameters, a pytree of floating-point arrays.
+        walk: start -> (x, f(x), anything else of arrays).
+
+    Returns:
+        What the walk returned; the third part has zero derivative.
+    """
+    dtype = jax.eval_shape(value, start).dtype
+    kinds: list[Any] = []
+
+    def residual(point: tuple[Any, Any]) -> tuple[Any, Any]:
+        x, v = point
+        fx, gradient = jax.value_and_grad(value)(x)
+        return gradient, v - fx
+
+    def solve(_: Any, point: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
+        x, v, rest = walk(point[0])
+        leaves, structure = jax.tree.flatten(rest)
+        kinds[:] = [leaf.dtype for leaf in leaves]
+        return (x, v.astype(dtype)), jax.tree.unflatten(structure, [_as_float(leaf) for leaf in leaves])
+
+    (x, v), rest = jax.lax.custom_root(residual, (start, jnp.zeros((), dtype)), solve, _solve_tangent, has_aux=True)
+    leaves, structure = jax.tree.flatten(rest)
+    return x, v, jax.tree.unflatten(structure, [leaf.astype(kind) for leaf, kind in zip(leaves, kinds, strict=True)])
+
+
+def _as_float(leaf: Any) -> Any:
+    """Integers pass through custom_root as floats, for it gives them tangents of the wrong type."""
+    return leaf if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.astype(float)
+
+
+def _solve_tangent(linear: Callable[[Any], Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Solve H dx = b and dv − ∇f·dx = c, where `linear` is (dx, dv) -> (H dx, dv − ∇f·dx)."""
+    b, c = right
+    flat, unravel = ravel_pytree(b)
+    zero = jnp.zeros_like(c)
+    hvp = lambda dx: ravel_pytree(linear((unravel(dx), zero))[0])[0]
+    if flat.size <= DENSE:
+        hessian = jax.vmap(hvp)(jnp.eye(flat.size, dtype=flat.dtype))  # symmetric: rows are columns
+        solution = jnp.linalg.solve(hessian, flat)
+    else:
+        precision = 10 * float(jnp.finfo(flat.dtype).eps) ** 0.75
+        solution, _ = jax.scipy.sparse.linalg.cg(hvp, flat, tol=precision)
+    dx = unravel(solution)
+    return dx, c - linear((dx, zero))[1]
