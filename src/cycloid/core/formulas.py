@@ -16,6 +16,7 @@ from typing import Any, cast
 from cycloid.core.grammar import read
 from cycloid.core.naming import declared_names
 from cycloid.core.syntax import Data, FormulaError, Node, from_data, names, to_data
+from cycloid.core.typesetting import as_latex, as_text
 
 __all__ = ["Formula", "FormulaError", "formula"]
 
@@ -81,10 +82,42 @@ class Formula:
         return hash((self.tree, self.variables))
 
     def __str__(self) -> str:
-        return self.text if "=" in self.text else f"{self.name}({', '.join(self.variables)}) = {self.text}"
+        return f"{self.name}({', '.join(self.variables)}) = {self.canonical}"
 
     def __repr__(self) -> str:
         return f"formula({str(self)!r})"
+
+    @property
+    def canonical(self) -> str:
+        """The expression in one uniform notation, which reads back to the same tree."""
+        return as_text(self.tree)
+
+    @property
+    def latex(self) -> str:
+        """The expression in LaTeX's mathematical mode."""
+        return as_latex(self.tree)
+
+    @property
+    def javascript(self) -> str:
+        """The expression in JavaScript, of numbers; names with a dollar sign are those `javascript_module` declares."""
+        from cycloid.core.javascript import as_javascript
+
+        return as_javascript(self.tree)
+
+    @property
+    def expr(self) -> Any:
+        """The SymPy expression of plain symbols, built by constructors."""
+        from cycloid.core.symbolic import to_sympy
+
+        return to_sympy(self.tree)
+
+    @staticmethod
+    def from_tree(tree: Node, variables: Sequence[str], name: str = "f") -> Formula:
+        """The formula of a tree."""
+        missing = names(tree) - set(variables)
+        if missing:
+            raise FormulaError(f"the tree holds {', '.join(sorted(missing))}, which is not among the variables")
+        return Formula(tree, tuple(variables), name, as_text(tree))
 
     def to_data(self) -> Data:
         """The formula as JSON data."""
@@ -134,3 +167,14 @@ def _alphabet(name: str) -> tuple[Any, ...]:
     """Sorts x_2 before x_10, and a capital letter behind its small one."""
     parts = re.split(r"([0-9]+)", name)
     return tuple((int(part), "") if part.isdecimal() else (-1, part.lower()) for part in parts), name.swapcase()
+
+
+def javascript_module(f: Formula) -> str:
+    """A complete ES module with a formula's value and its exact gradient, for a page that may not evaluate text.
+
+    It exports `name`, `text`, `variables` (an array), `f(...)`, a number, and `gradient(...)`, the array of the partial
+    derivatives in the order of the variables, by forward differentiation written out line by line.
+    """
+    from cycloid.core.javascript import as_module
+
+    return as_module(f.tree, f.variables, f.name, f.text)
