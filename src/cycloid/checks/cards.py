@@ -199,10 +199,11 @@ def unchecked(claim: str, method: str, value: Any, why: str) -> Card:
 
 def resting_on(card: Card, *further: Card) -> Card:
     """`card` with the cards it rests on: when one of those disagrees, so does the whole."""
-    verdict = card.verdict
-    if any(c.verdict == DISAGREES for c in further):
-        verdict = DISAGREES
-    return dataclasses.replace(card, verdict=verdict, further=card.further + further)
+    bad = [c for c in further if c.verdict == DISAGREES]
+    if card.verdict != DISAGREES and bad:
+        because = " ".join(f"But “{c.claim}” disagrees. {c.sentence}".strip() for c in bad[:1])
+        card = dataclasses.replace(card, verdict=DISAGREES, sentence=because)
+    return dataclasses.replace(card, further=card.further + further)
 
 
 def _from_dict(data: dict[str, Any]) -> Card:

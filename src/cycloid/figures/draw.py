@@ -43,7 +43,7 @@ def panels(
 def _left_align(fig: go.Figure) -> None:
     """Panel titles stand at the left end of their panel, where reading begins."""
     domains = [axis.domain for axis in fig.select_xaxes() if axis.domain is not None]
-    domains += [scene.domain.x for scene in fig.select_scenes()]
+    domains += [scene.domain.x for scene in fig.select_scenes() if scene.domain.x is not None]
     for note in fig.layout.annotations:
         middle = note.x
         home = min(domains, key=lambda d: abs((d[0] + d[1]) / 2 - middle))

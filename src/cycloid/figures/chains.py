@@ -1,0 +1,139 @@
+"""The chain of a training run in four panels: loss, gradient, update, metric."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from cycloid.core.numerals import numeral
+from cycloid.figures.draw import curve, dots, exact, label, panels
+from cycloid.figures.registry import register
+from cycloid.figures.theme import faded, mixed, palette
+from cycloid.learn.reading import QUESTIONS
+from cycloid.learn.runs import Run
+
+# Letters of the sans serif at 13 pixels that fit on a line of the subtitle.
+LINE = 120
+
+
+@register(Run)
+def run_figure(run: Run, *, title: str | None = None, dark: bool = False) -> Any:
+    """Draw the chain of a run: where the loss comes from, the gradient, what each update did, what the metric did.
+
+    Args:
+        run: from `cy.train.fit`.
+        title: above the panels; by default the method with the verdict under it; "" for none.
+        dark: the dark theme.
+
+    Returns:
+        A plotly figure of four panels over the steps. What it draws are the columns of `run.history` as they are.
+    """
+    words = str(run.verdict) if run.verdict is not None else run.status.message
+    heading, under = _heading(run) if title is None else title, words if title is None else ""
+    lines = textwrap.wrap(under, LINE)
+    fig = panels(
+        2, 2, dark=dark, titles=QUESTIONS, title=label(heading), subtitle="<br>".join(map(label, lines)),
+        horizontal_spacing=0.11, vertical_spacing=0.25, height=620 + 18 * len(lines),
+        layout={"margin": {"l": 64, "r": 24, "t": (120 if heading else 60) + 18 * len(lines), "b": 56}},
+    )  # fmt: skip
+    fig.update_annotations(yshift=20)  # the legend of a panel stands between its question and its curves
+    loss_panel(fig, run, dark, {"row": 1, "col": 1})
+    gradient_panel(fig, run, dark, {"row": 1, "col": 2})
+    update_panel(fig, run, dark, {"row": 2, "col": 1})
+    metric_panel(fig, run, dark, {"row": 2, "col": 2})
+    for row, col, which in ((1, 1, "legend"), (1, 2, "legend2"), (2, 1, "legend3"), (2, 2, "legend4")):
+        _own_legend(fig, row, col, which)
+    last = float(run.history["step"][-1])
+    fig.update_xaxes(range=[-0.01 * last, 1.01 * last])
+    fig.update_xaxes(title="step", row=2)
+    return fig
+
+
+def _heading(run: Run) -> str:
+    return f"{run.method}, {numeral(run.steps)} steps on {run.loss.replace('_', ' ')}"
+
+
+def loss_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+    """Losses on training and validation rows, and of each group of examples."""
+    c, history = palette(dark), run.history
+    groups = run.groups if "group_losses" in history else ()
+    for i, group in enumerate(groups):
+        _one_of_many(fig, run, history["group_losses"][:, i], group, i, len(groups), dark, at, most=3)
+    curve(fig, history["step"], history["train_loss"], "training rows", c["accent"], at=at)
+    if "validation_loss" in history:
+        curve(fig, history["step"], history["validation_loss"], "validation rows", c["warm"], at=at)
+        if 0 < run.best_step < run.steps:
+            fig.add_vline(x=run.best_step, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
+    _logarithmic(fig, [history[k] for k in ("train_loss", "validation_loss") if k in history], at)
+    fig.update_yaxes(title="loss", **at)
+
+
+def gradient_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+    """The norm of the gradient, whole and by parameter array."""
+    c, history = palette(dark), run.history
+    norms = history["layer_gradient_norms"]
+    for i, layer in enumerate(run.layers if len(run.layers) > 1 else ()):
+        _one_of_many(fig, run, norms[:, i], layer, i, len(run.layers), dark, at, most=2)
+    curve(fig, history["step"], history["gradient_norm"], "all parameters", c["ink"], at=at)
+    _logarithmic(fig, [history["gradient_norm"]], at)
+    fig.update_yaxes(title="‖∇L‖", **at)
+
+
+def update_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+    """What the gradient promised, −∇L·Δw, and how far the loss on the same batch really fell."""
+    c, history = palette(dark), run.history
+    step, actual = history["step"], np.asarray(history["actual_change"], float)
+    curve(fig, step, -np.asarray(history["predicted_change"], float), "promised, −∇L·Δw", c["muted"], at=at, width=1.5)
+    rose = actual > 0
+    hover = "step %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
+    dots(fig, step[~rose], -actual[~rose], "actual fall", c["green"], at=at, size=5, hovertemplate=hover)
+    if rose.any():
+        ring = {"symbol": "circle-open", "line": {"width": 1.5, "color": c["warm"]}}
+        dots(fig, step[rose], actual[rose], "rose instead", c["warm"], at=at, size=6, marker=ring, hovertemplate=hover)
+    fig.update_yaxes(title="fall of the batch's loss", type="log", dtick=1, **at)
+
+
+def metric_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+    """The metric on the rows watched, the interval of the final one, and the trivial rival."""
+    c, history, metric = palette(dark), run.history, run.metric
+    if metric is None or "metric" not in history:
+        fig.add_annotation(text="no metric was asked for", x=0.5, y=0.5, xref="x4 domain", yref="y4 domain", showarrow=False)
+        return
+    watched = "validation rows" if "validation_loss" in history else "training rows"
+    fig.add_hrect(y0=metric.low, y1=metric.high, fillcolor=faded(c["green"], 0.14), line_width=0, layer="below", **at)
+    curve(fig, history["step"], history["metric"], watched, c["warm"] if watched[0] == "v" else c["accent"], at=at)
+    curve(fig, [history["step"][0], history["step"][-1]], [metric.value] * 2,
+          f"{metric.part} rows at the end, {metric.level:.0%}", c["green"], at=at, width=1.5)  # fmt: skip
+    if run.verdict is not None and np.isfinite(run.verdict.baseline_value):
+        exact(fig, run.verdict.baseline_value, label(run.verdict.baseline), dark=dark, at=at)
+    fig.update_yaxes(title=f"{metric.name}, {metric.better} is better", **at)
+
+
+def _logarithmic(fig: Any, columns: list[Any], at: dict[str, int], ratio: float = 20.0) -> None:
+    """A logarithmic axis where the values are positive and span more than `ratio`."""
+    values = np.concatenate([np.ravel(c) for c in columns]).astype(float)
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() > ratio * values.min():
+        fig.update_yaxes(type="log", dtick=1, **at)
+
+
+def _one_of_many(
+    fig: Any, run: Run, y: Any, name: str, index: int, count: int, dark: bool, at: dict[str, int], most: int
+) -> None:
+    """One of several thin curves, from teal for the first to purple for the last; named in the legend when few."""
+    c = palette(dark)
+    colour = mixed(c["teal"], c["purple"], index / max(1, count - 1))
+    curve(fig, run.history["step"], y, name, faded(colour, 0.7), at=at, width=1, showlegend=count <= most)
+
+
+def _own_legend(fig: Any, row: int, col: int, name: str) -> None:
+    """The legend of one panel, on a line of its own above the curves."""
+    subplot = fig.get_subplot(row, col)
+    fig.update_layout({name: {
+        "x": subplot.xaxis.domain[0], "xanchor": "left", "y": subplot.yaxis.domain[1] + 0.005, "yanchor": "bottom",
+        "orientation": "h", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 11}, "tracegroupgap": 0, "itemwidth": 30,
+    }})  # fmt: skip
+    axis = subplot.xaxis.plotly_name.replace("axis", "")
+    fig.for_each_trace(lambda t: t.update(legend=name), selector={"xaxis": axis})
