@@ -15,6 +15,7 @@ from cycloid.optimize.first_order import (
     from_optax,
 )
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
+from cycloid.optimize.races import Race, race, sweep
 from cycloid.optimize.spectral import BarzilaiBorwein
 
 __all__ = [
@@ -34,9 +35,12 @@ __all__ = [
     "Nesterov",
     "Objective",
     "RMSprop",
+    "Race",
     "Trace",
     "apply_update",
     "from_optax",
     "method",
     "minimize",
+    "race",
+    "sweep",
 ]

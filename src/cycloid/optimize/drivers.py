@@ -18,7 +18,7 @@ from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.methods import AbstractMethod, Objective, apply_update, split
-from cycloid.optimize.points import as_point, scalar_function
+from cycloid.optimize.points import as_key, as_point, scalar_function
 from cycloid.optimize.sensitivities import implicitly
 from cycloid.optimize.spectral import BarzilaiBorwein
 
@@ -170,7 +170,7 @@ def minimize(
         keep_path = sum(leaf.size for leaf in jax.tree.leaves(split(point)[0])) <= PICTURED
     settings = _Settings(tolerance, max_steps, trace, trace and keep_path)
     try:
-        result = _compiled(_hashable(function), point, chosen, settings)
+        result = _compiled(as_key(function), point, chosen, settings)
     except jax.errors.ConcretizationTypeError as error:
         result = _uncompiled(function, point, chosen, settings, error)
     asked = Question(f, {"x0": x0, "tol": tol, "max_steps": max_steps}, chosen)
@@ -187,12 +187,6 @@ def _ready(method: AbstractMethod) -> AbstractMethod:
                 f"jax.vmap over the method, or cy.optimize.sweep for a table."
             )
     return method
-
-
-def _hashable(function: Any) -> Any:
-    """A callable pytree with arrays inside goes in as data; anything else is known by itself."""
-    inner = getattr(function, "function", function)
-    return inner if any(eqx.is_array(leaf) for leaf in jax.tree.leaves(inner)) else function
 
 
 @eqx.filter_jit

@@ -68,6 +68,12 @@ def scalar_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return value
 
 
+def as_key(function: Any) -> Any:
+    """What a compiled program is remembered by: the function itself, unless it is a pytree with arrays, which is data."""
+    inner = getattr(function, "function", function)
+    return inner if any(eqx.is_array(leaf) for leaf in jax.tree.leaves(inner)) else function
+
+
 def _is_number(entry: Any) -> bool:
     return isinstance(entry, (int, float, np.integer, np.floating)) and not isinstance(entry, bool)
 

@@ -1,0 +1,144 @@
+"""One method at many learning rates from many starts, all in one compiled program: what races and sweeps run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from cycloid.core.tolerance import working_dtype
+from cycloid.optimize.methods import AbstractMethod, Objective, apply_update, split
+from cycloid.optimize.points import scalar_function
+
+# Draws that measure a stochastic objective when the caller gives no score.
+DRAWS = 16
+
+
+class Course(NamedTuple):
+    """What all runs of a contest share.
+
+    Attributes:
+        function: f(x), or f(x, key) where `stochastic`.
+        stochastic: whether f takes a key.
+        score: x -> scalar, the measure that decides; None takes f itself, or its mean over fixed draws.
+        budget: evaluations for each run.
+        every: steps between two readings of the score; readings are not charged.
+    """
+
+    function: Callable[..., Any]
+    stochastic: bool
+    score: Callable[[Any], Any] | None
+    budget: int
+    every: int
+
+
+class Readings(NamedTuple):
+    """What one run showed: `objective[i]` is the measure at the point reached with `evaluations[i]` evaluations."""
+
+    objective: Float[Array, "*batch records"]
+    evaluations: Int[Array, "*batch records"]
+
+
+class _Runner(NamedTuple):
+    x: Any
+    memory: Any
+    used: Any
+    turn: Any
+
+
+def is_stochastic(f: Any) -> bool:
+    """Whether f asks for a key: f(x, key).
+
+    Raises:
+        TypeError: when it asks for anything else beside x.
+    """
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    takes = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind in takes]
+    if len(required) == 2 and required[1] == "key":
+        return True
+    if len(required) > 1:
+        raise TypeError(
+            f"f takes one point, f(x), or a point and a key, f(x, key); it asks for {', '.join(required)}: gather the "
+            f"variables in one array or dict."
+        )
+    return False
+
+
+@eqx.filter_jit
+def run_all(
+    course: Course,
+    rates: int,
+    methods: AbstractMethod,
+    starts: Any,
+    keys: Key[Array, " seeds"],
+    draw_key: Key[Array, ""],
+) -> Readings:
+    """Every learning rate from every start: readings with the axes (rate, seed, record).
+
+    Args:
+        course: what is run.
+        rates: how many learning rates.
+        methods: one method whose learning rate has the axis (rate,).
+        starts: points with the leading axis (seed,).
+        keys: one a seed, for a stochastic f: the same batches for all methods and rates.
+        draw_key: for the draws that measure a stochastic f.
+    """
+    parameters, rest = split(starts)
+    one = lambda _, method, start, key: _run(course, method, start, rest, key, draw_key)
+    each_seed = jax.vmap(one, (None, None, 0, 0))
+    return jax.vmap(each_seed, (0, 0, None, None))(jnp.arange(rates), methods, parameters, keys)
+
+
+def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any, draw_key: Any) -> Readings:
+    measure = _measure(course, rest, draw_key)
+    free = course.score is None and not course.stochastic  # the value comes with the gradient
+    dtype = working_dtype(start)
+
+    def step(runner: _Runner) -> tuple[_Runner, Any]:
+        update, memory, info = method.step(_objective(course, rest, key, runner.turn), runner.x, runner.memory)
+        after = runner.used + info.evaluations
+        fits = after <= course.budget  # a step that would overdraw the budget is not made, its evaluations are lost
+        keep = lambda new, old: jnp.where(fits, new, old)
+        x = jax.tree.map(keep, apply_update(runner.x, update), runner.x)
+        memory = jax.tree.map(keep, memory, runner.memory)
+        return _Runner(x, memory, jnp.minimum(after, course.budget), runner.turn + 1), info.value.astype(dtype)
+
+    def record(runner: _Runner, _: None) -> tuple[_Runner, Readings]:
+        used = runner.used
+        if free:
+            runner, value = step(runner)
+        else:
+            value = measure(runner.x).astype(dtype)
+            runner, _ = jax.lax.scan(lambda r, _: (step(r)[0], None), runner, None, length=course.every)
+        return runner, Readings(value, used)
+
+    zero = jnp.zeros((), jnp.int32)
+    records = course.budget if free else -(-course.budget // course.every)
+    runner, rows = jax.lax.scan(record, _Runner(start, method.init(start), zero, zero), None, length=records)
+    last = Readings(measure(runner.x).astype(dtype), runner.used)
+    return jax.tree.map(lambda many, one: jnp.concatenate([many, one[None]]), rows, last)
+
+
+def _objective(course: Course, rest: Any, key: Any, turn: Any) -> Objective:
+    function = scalar_function(course.function)
+    if course.stochastic:
+        batch = jax.random.fold_in(key, turn)
+        return Objective(lambda p: scalar_function(lambda x: course.function(x, batch))(eqx.combine(p, rest)))
+    return Objective(lambda p: function(eqx.combine(p, rest)))
+
+
+def _measure(course: Course, rest: Any, draw_key: Any) -> Callable[[Any], Any]:
+    if course.score is not None or not course.stochastic:
+        score = scalar_function(course.score or course.function)
+        return lambda p: score(eqx.combine(p, rest))
+    draws = jax.random.split(draw_key, DRAWS)
+    return lambda p: jnp.mean(jax.lax.map(lambda k: course.function(eqx.combine(p, rest), k), draws))
