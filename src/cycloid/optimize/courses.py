@@ -15,7 +15,7 @@ from cycloid.core.parallel import check_key
 from cycloid.core.results import is_traced
 from cycloid.optimize.heats import DRAWS, Course, is_stochastic
 from cycloid.optimize.methods import split
-from cycloid.optimize.points import as_key, as_point
+from cycloid.optimize.points import as_point, as_static
 
 TUNING_SEEDS = 3
 SEEDS = 5
@@ -85,7 +85,7 @@ def set_up(
     count = (SEEDS if key is not None else 1) if seeds is None else _count("seeds", seeds)
     width = (0.0 if stochastic or drawn else SPREAD) if spread is None else float(spread)
     pace = max(1, budget // READINGS) if every is None else _count("every", every)
-    course = Course(as_key(function), stochastic, score, budget, min(pace, budget))
+    course = Course(as_static(function), stochastic, score, budget, min(pace, budget))
     if drawn:
         start, origin = (lambda k: as_point(x0(k))), "drawn by x0(key)"
     elif key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, final
@@ -9,16 +10,17 @@ from typing import Any, NamedTuple, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import ArrayLike, Float, Int
 
 from cycloid.core.functions import as_objective
 from cycloid.core.loops import iterate
-from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
+from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.methods import AbstractMethod, Objective, apply_update, split
-from cycloid.optimize.points import as_key, as_point, scalar_function
+from cycloid.optimize.points import as_point, as_static, scalar_function
 from cycloid.optimize.sensitivities import implicitly
 from cycloid.optimize.spectral import BarzilaiBorwein
 
@@ -35,9 +37,9 @@ PICTURED = 3
 
 @final
 class Trace(eqx.Module):
-    """The walk, one row a point: row 0 is the start, row k the point after k steps; rows never reached are NaN.
+    """The walk, one row a point: row 0 is the start, row k the point after k steps.
 
-    All have the leading axis max_steps + 1.
+    Under jit and vmap all have the length max_steps + 1, NaN in rows never reached; a plain call cuts those off.
 
     Attributes:
         objective: f at each point.
@@ -170,11 +172,20 @@ def minimize(
         keep_path = sum(leaf.size for leaf in jax.tree.leaves(split(point)[0])) <= PICTURED
     settings = _Settings(tolerance, max_steps, trace, trace and keep_path)
     try:
-        result = _compiled(as_key(function), point, chosen, settings)
+        result = _compiled(as_static(function), point, chosen, settings)
     except jax.errors.ConcretizationTypeError as error:
         result = _uncompiled(function, point, chosen, settings, error)
+    result = _trimmed(result)
     asked = Question(f, {"x0": x0, "tol": tol, "max_steps": max_steps}, chosen)
     return conclude(result, throw=throw and not tolerance.is_zero, question=asked)
+
+
+def _trimmed(result: Minimum) -> Minimum:
+    if result.trace is None or is_traced(result):
+        return result
+    rows = int(result.steps) + 1
+    trace = jax.tree.map(lambda leaf: np.asarray(leaf)[:rows], result.trace)
+    return dataclasses.replace(result, trace=trace)
 
 
 def _ready(method: AbstractMethod) -> AbstractMethod:

@@ -68,8 +68,8 @@ def scalar_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return value
 
 
-def as_key(function: Any) -> Any:
-    """What a compiled program is remembered by: the function itself, unless it is a pytree with arrays, which is data."""
+def as_static(function: Any) -> Any:
+    """The function as a compiled program takes it: by identity, unless it is a pytree with arrays, which is data."""
     inner = getattr(function, "function", function)
     return inner if any(eqx.is_array(leaf) for leaf in jax.tree.leaves(inner)) else function
 
