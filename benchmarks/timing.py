@@ -1,8 +1,8 @@
 """Time several calls side by side, in one process and interleaved, and write what was measured.
 
-Every round times each call once, in a rotated order, so that a slow second of the machine falls on all of them alike.
-A ratio is the median over the rounds of (time of the call) / (time of the baseline in the same round): 2 means twice as
-slow as the baseline. The first call of each, which holds tracing and compilation, is reported beside and never mixed in.
+Every round times each call once, in a rotated order, so that a slow second of the machine falls on all alike. A ratio
+is the median over the rounds of (time of the call) / (time of the baseline in the same round): 2 means twice as slow as
+the baseline. The first call of each, which holds tracing and compilation, is reported beside, never mixed in.
 
     from benchmarks.timing import interleaved, write
 
@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAST_SECONDS = 2e-3  # one sample lasts at least this long: a clock tick and a context switch are then below one percent
+LEAST_SECONDS = (
+    2e-3  # one sample lasts at least this long: a clock tick and a context switch are then below one percent
+)
 
 
 @dataclass(frozen=True)
