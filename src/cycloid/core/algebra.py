@@ -23,7 +23,8 @@ from typing import Any, Final
 from cycloid.core.arithmetic import compute
 from cycloid.core.chain_rule import derivative as chain_derivative
 from cycloid.core.formulas import Formula, formula
-from cycloid.core.syntax import FormulaError, Node, from_data, names, number, to_data
+from cycloid.core.interchange import from_data, to_data
+from cycloid.core.syntax import FormulaError, Node, names, number
 
 MEMORY: Final = 2**30  # bytes of address space; SymPy itself takes about a fifth
 SECONDS: Final = 10.0

@@ -15,8 +15,9 @@ from typing import Any
 import sympy
 
 from cycloid.core.chain_rule import derivative as chain_derivative
+from cycloid.core.interchange import from_data, to_data
 from cycloid.core.symbolic import from_sympy, to_sympy
-from cycloid.core.syntax import FormulaError, from_data, to_data
+from cycloid.core.syntax import FormulaError
 
 
 def _expression(request: dict[str, Any], key: str = "tree") -> Any:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cycloid.core.grammar import read
+from cycloid.core.interchange import Data, from_data, to_data
 from cycloid.core.naming import declared_names
-from cycloid.core.syntax import Data, FormulaError, Node, from_data, names, to_data
+from cycloid.core.syntax import FormulaError, Node, names
 from cycloid.core.typesetting import as_latex, as_text
 
 __all__ = ["Formula", "FormulaError", "formula"]
@@ -33,6 +34,11 @@ class Formula:
     variables: tuple[str, ...]
     name: str = "f"
     text: str = ""
+
+    def __post_init__(self) -> None:
+        missing = names(self.tree) - set(self.variables)
+        if missing:
+            raise FormulaError(f"the tree holds {', '.join(sorted(missing))}, which is not among the variables")
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The value at arrays of the variables, elementwise.
@@ -53,7 +59,7 @@ class Formula:
 
     def _bound(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
         free = self.variables[len(args) :]
-        if len(args) <= len(self.variables) and set(free) == named.keys():
+        if len(args) <= len(self.variables) and set(free) == set(named):
             return [*args, *(named[name] for name in free)]
         expected = f"the variables {', '.join(self.variables)}" if self.variables else "no variables"
         given = [f"{len(args)} positional"] if args else []
@@ -114,9 +120,6 @@ class Formula:
     @staticmethod
     def from_tree(tree: Node, variables: Sequence[str], name: str = "f") -> Formula:
         """The formula of a tree."""
-        missing = names(tree) - set(variables)
-        if missing:
-            raise FormulaError(f"the tree holds {', '.join(sorted(missing))}, which is not among the variables")
         return Formula(tree, tuple(variables), name, as_text(tree))
 
     def to_data(self) -> Data:
@@ -155,7 +158,10 @@ def formula(text: str, variables: Sequence[str] | str | None = None) -> Formula:
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"formula takes a text such as 'x^2 + 1'; it was a {type(text).__name__}.")
-    reading = read(text, None if variables is None else declared_names(variables))
+    try:
+        reading = read(text, None if variables is None else declared_names(variables))
+    except RecursionError:  # the caller's own stack was nearly full
+        raise FormulaError("the formula is nested too deep to be read here", hint="split it in two") from None
     ordered = reading.variables
     if ordered is None:
         ordered = tuple(sorted(names(reading.tree), key=_alphabet))

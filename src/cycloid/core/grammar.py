@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from cycloid.core.arithmetic import constant
+from cycloid.core.growth import check_growth
 from cycloid.core.notation import refuse
 from cycloid.core.spelling import Spelling, spell
 from cycloid.core.syntax import (
     TYPED,
     Apply,
-    Bounds,
     Constant,
     FormulaError,
     Node,
@@ -22,7 +21,6 @@ from cycloid.core.syntax import (
     Variable,
     expects_conditions,
     is_condition,
-    is_constant,
     number,
 )
 from cycloid.core.vocabulary import CONSTANTS
@@ -106,8 +104,7 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name.startswith("f_"):
                 return self._function(syntax, name[2:], args, level)
             case _:
-                pass
-        self.refuse(syntax, "this does not belong in a formula", "write numbers, names, operators, functions")
+                return self.refuse(syntax, "this does not belong in a formula", "write numbers, names, operators")
 
     def _apply(self, place: ast.expr, head: str, args: Sequence[ast.expr], level: int) -> Node:
         return self._built(place, head, [self.node(arg, level + 1) for arg in args], args)
@@ -196,57 +193,3 @@ def negated(node: Node) -> Node:
     if isinstance(node, Apply) and node.head == "neg":
         return node.args[0]
     return Apply("neg", (node,))
-
-
-def check_growth(tree: Apply, bounds: Bounds) -> None:
-    """Refuses a node whose degree, constant exponent, constant value or exact integers would grow out of bounds.
-
-    Raises:
-        FormulaError: without a column; the reader adds it.
-    """
-    if is_condition(tree):
-        return
-    if tree.head == "pow" and is_constant(tree.args[1]):
-        exponent = constant(tree.args[1])
-        if not is_constant(tree.args[0]) and abs(exponent) > bounds.degree:
-            raise FormulaError(
-                f"the exponent {exponent:g} is larger than {bounds.degree:g}", hint="use a smaller exponent, or exp"
-            )
-    if is_constant(tree):
-        constant(tree)
-    if (total := degree(tree)) > bounds.degree:
-        raise FormulaError(f"the total degree {total:g} is larger than {bounds.degree:g}", hint="use smaller exponents")
-    if digits(tree) > bounds.digits:
-        raise FormulaError("the constants are too long to compute exactly", hint="use smaller exponents")
-
-
-def degree(tree: Node) -> float:
-    """The degree in all variables together; a function counts as its argument."""
-    match tree:
-        case Variable():
-            return 1.0
-        case Apply("mul" | "div" | "mod", args):
-            return sum(map(degree, args))
-        case Apply("pow", (base, exponent)) if is_constant(exponent):
-            return degree(base) * max(1.0, abs(constant(exponent)))
-        case Apply("pow", (base, exponent)):
-            return degree(base) + degree(exponent)
-        case Apply(_, args):
-            return max(map(degree, args))
-        case _:
-            return 0.0
-
-
-def digits(tree: Node) -> float:
-    """A bound for the digits of the integers that exact arithmetic would make of the constants."""
-    match tree:
-        case Number(value):
-            return float(len(repr(value)))
-        case Apply("pow", (base, exponent)) if is_constant(exponent):
-            return (digits(base) if is_constant(base) else 1.0) * max(1.0, abs(constant(exponent)))
-        case Apply("factorial" | "gamma", (arg,)) if is_constant(arg):
-            return 400.0
-        case Apply("add" | "mul" | "div" | "neg" | "mod", args):
-            return sum(map(digits, args))
-        case _:
-            return 1.0

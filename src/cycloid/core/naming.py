@@ -29,7 +29,7 @@ def declared_names(names: Sequence[str] | str) -> tuple[str, ...]:
     checked: list[str] = []
     for name in names:
         spelt = GREEK.get(name, name) if isinstance(name, str) else ""  # pyright: ignore[reportUnnecessaryIsInstance]
-        if not is_name(spelt) or spelt in RESERVED or spelt in INFINITE:
+        if not is_name(spelt):
             raise FormulaError(f"{str(name)[:40]!r} cannot be a variable", hint="write names such as x, x_1 or rate")
         if spelt in checked:
             raise FormulaError(f"the variable {name} is given twice")
@@ -57,7 +57,7 @@ def split_header(text: str, words: list[Token]) -> tuple[str | None, tuple[str, 
                 refuse(text, word.start, f"'{name.text}' stands on both sides of '='", "solve for it first")
         return name.text, None, body
     for i, word in enumerate(listed):
-        if word.text in RESERVED or word.text in INFINITE:
+        if not is_name(word.text):
             refuse(text, word.start, f"'{word.text}' cannot be a variable", "choose another name")
         if word.text in [other.text for other in listed[:i]]:
             refuse(text, word.start, f"the variable '{word.text}' is given twice", "give each variable once")

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from cycloid.core.naming import resolve, split_header
 from cycloid.core.notation import Group, Item, Token, groups, refuse, tokens
+from cycloid.core.syntax import TYPED
 from cycloid.core.vocabulary import FUNCTIONS
 
 _TWO_WAYS = "this can be read in two ways"
@@ -54,6 +55,7 @@ class _Speller:
     def __init__(self, text: str):
         self.text = text
         self.pieces: list[tuple[str, int]] = []
+        self.level = 0  # how many operands stand inside each other where the writing is
 
     def refuse(self, column: int, message: str, hint: str | None = None) -> NoReturn:
         refuse(self.text, column, message, hint)
@@ -107,6 +109,14 @@ class _Speller:
         return behind
 
     def _primary(self, items: Sequence[Item], at: int) -> int:
+        if self.level > 2 * TYPED.depth:
+            self.refuse(items[at].start, f"the formula is nested more than {TYPED.depth} deep", "split it in two")
+        self.level += 1
+        behind = self._plain(items, at)
+        self.level -= 1
+        return behind
+
+    def _plain(self, items: Sequence[Item], at: int) -> int:
         item = items[at]
         if isinstance(item, Group):
             self.write("(" if item.kind == "brackets" else "f_abs(", item.start)

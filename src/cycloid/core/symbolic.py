@@ -24,7 +24,7 @@ from cycloid.core.syntax import (
     number,
 )
 
-_HALF = sympy.Rational(1, 2)
+_HALF: Any = sympy.Rational(1, 2)
 
 _CONSTANTS: dict[str, sympy.Expr] = {"pi": sympy.pi, "e": sympy.E, "tau": 2 * sympy.pi}
 
@@ -166,9 +166,8 @@ def _from_sympy(e: Any, levels: int) -> Node:
         for other in others:
             first = Apply(head, (first, other))
         return first
-    if isinstance(e, sympy.polygamma) and e.args[0].is_Integer and 0 <= e.args[0] <= 20:
-        order, arg = int(e.args[0]), convert(e.args[1])
-        return Apply("polygamma", (Number(order), arg)) if order else Apply("digamma", (arg,))
+    if isinstance(e, sympy.polygamma):
+        return _from_polygamma(*e.args, convert=convert)
     if isinstance(e, sympy.Heaviside) and e.args[1] == _HALF:
         return Apply("heaviside", (convert(e.args[0]),))
     head = _heads().get(e.func)
@@ -219,6 +218,13 @@ def _from_power(e: Any, convert: Callable[[Any], Node]) -> Node:
     if exponent == _HALF:
         return Apply("sqrt", (convert(base),))
     return Apply("pow", (convert(base), convert(exponent)))
+
+
+def _from_polygamma(order: Any, argument: Any, convert: Callable[[Any], Node]) -> Node:
+    if order not in range(21):
+        raise FormulaError("the result holds a polygamma function of an order that formulas have no word for")
+    converted = convert(argument)
+    return Apply("polygamma", (Number(int(order)), converted)) if order else Apply("digamma", (converted,))
 
 
 def _from_piecewise(e: Any, convert: Callable[[Any], Node]) -> Node:

@@ -1,4 +1,4 @@
-"""The tree of a formula: four kinds of frozen node, their measures and bounds, and their plain data form.
+"""The tree of a formula: four kinds of frozen node, their measures and bounds, and the error that all of them raise.
 
 A tree is made of `Number` (never negative), `Constant`, `Variable` and `Apply(head, args)`. Sums and products hold any
 number of terms, a difference is a sum with a negated term, `max` and `min` take two.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from cycloid.core.vocabulary import CONSTANTS, FUNCTIONS
+from cycloid.core.vocabulary import FUNCTIONS, INFINITE, RESERVED
 
 COMPARISONS: Final = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 CONDITIONS: Final = frozenset({*COMPARISONS, "and", "or", "not"})
@@ -55,7 +55,6 @@ class Apply:
 
 
 Node: TypeAlias = Number | Constant | Variable | Apply
-Data: TypeAlias = Any  # JSON: numbers, strings, lists
 
 
 class FormulaError(ValueError):
@@ -164,45 +163,6 @@ def substitute(tree: Node, values: Mapping[str, Node]) -> Node:
     return tree
 
 
-def to_data(tree: Node) -> Data:
-    """The tree as JSON: a number, a name, or [head, argument, ...]; a constant is ["constant", name]."""
-    match tree:
-        case Number(value):
-            return value
-        case Variable(name):
-            return name
-        case Constant(name):
-            return ["constant", name]
-        case Apply(head, args):
-            return [head, *map(to_data, args)]
-
-
-def from_data(data: Data, bounds: Bounds = DERIVED) -> Node:
-    """The tree that `to_data` wrote; FormulaError when the data holds anything else."""
-    tree = _from_data(data, bounds.depth)
-    bounds.check(tree)
-    return tree
-
-
-def _from_data(data: Data, levels: int) -> Node:
-    if levels == 0:
-        raise FormulaError("the stored formula is nested too deep")
-    if type(data) in (int, float) and 0 <= data < float("inf"):
-        return Number(data)
-    if isinstance(data, str) and is_name(data):
-        return Variable(data)
-    if isinstance(data, list) and data and isinstance(data[0], str):
-        head, args = data[0], data[1:]
-        if head == "constant" and len(args) == 1 and args[0] in CONSTANTS:
-            return Constant(args[0])
-        fewest, most = ARITY.get(head, (1, 0))
-        if fewest <= len(args) and (most is None or len(args) <= most):
-            nodes = tuple(_from_data(arg, levels - 1) for arg in args)
-            if [is_condition(node) for node in nodes] == expects_conditions(head, len(nodes)):
-                return Apply(head, nodes)
-    raise FormulaError(f"not the data of a formula: {str(data)[:60]!r}")
-
-
 def expects_conditions(head: str, size: int) -> list[bool]:
     """Which arguments of a head are conditions."""
     if head == "where":
@@ -211,7 +171,7 @@ def expects_conditions(head: str, size: int) -> list[bool]:
 
 
 def is_name(name: str) -> bool:
-    """Whether a variable may bear this name: a letter, then letters, digits and single underscores."""
+    """Whether a variable may bear this name: letters, digits and single underscores, no reserved word."""
     return (
         0 < len(name) <= 32
         and name.isascii()
@@ -219,4 +179,6 @@ def is_name(name: str) -> bool:
         and name.isidentifier()
         and not name.endswith("_")
         and "__" not in name
+        and name not in RESERVED
+        and name not in INFINITE
     )

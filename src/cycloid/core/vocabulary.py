@@ -59,13 +59,11 @@ ALIASES: dict[str, str] = {
 CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "tau": math.tau}
 
 # What a letter of the Greek alphabet is called. Lambda is a Python keyword, so its letter is called lam.
-GREEK: dict[str, str] = {
-    **dict(zip("αβγδεζηθικλμ", "alpha beta gamma delta epsilon zeta eta theta iota kappa lam mu".split(), strict=True)),
-    **dict(zip("νξοπρστυφχψω", "nu xi omicron pi rho sigma tau upsilon phi chi psi omega".split(), strict=True)),
-    **dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", "Gamma Delta Theta Lam Xi Pi Sigma Upsilon Phi Psi Omega".split(), strict=True)),
-    **dict(zip("ςϑϕϵϱµ", "sigma theta phi epsilon rho mu".split(), strict=True)),
-    "ℯ": "e",
-}
+_SMALL = """α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lam μ mu ν nu ξ xi ο omicron
+π pi ρ rho σ sigma τ tau υ upsilon φ phi χ chi ψ psi ω omega ς sigma ϑ theta ϕ phi ϵ epsilon ϱ rho µ mu ℯ e"""
+_CAPITAL = "Γ Gamma Δ Delta Θ Theta Λ Lam Ξ Xi Π Pi Σ Sigma Υ Upsilon Φ Phi Ψ Psi Ω Omega"
+_LETTERS = f"{_SMALL} {_CAPITAL}".split()
+GREEK: dict[str, str] = dict(zip(_LETTERS[::2], _LETTERS[1::2], strict=True))
 
 # Names that are none of ours but that people try, and what they should write.
 MISSPELT: dict[str, str] = {
