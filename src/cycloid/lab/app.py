@@ -16,21 +16,25 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from cycloid.lab import formula_routes
+from cycloid.lab import formula_routes, training_routes
 from cycloid.lab.guards import Guard, TooLarge, too_large
 from cycloid.lab.instruments import INSTRUMENTS, Instrument
 from cycloid.lab.pages import ROOT, page
+from cycloid.lab.sessions import Sessions, Trainer
+from cycloid.lab.trainer import FitTrainer
+from cycloid.lab.uploads import Uploads
 
 LOOPBACK = "127.0.0.1"
 PORT = 8642
 MAX_UPLOAD_BYTES = 20_000_000
 
 
-def create_app(*, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> Starlette:
+def create_app(*, max_upload_bytes: int = MAX_UPLOAD_BYTES, trainer: Trainer | None = None) -> Starlette:
     """Build the lab: one page per instrument, its files, and the services the instruments ask.
 
     Args:
         max_upload_bytes: Largest request body accepted, in bytes; anything longer is answered with status 413.
+        trainer: Carries out training orders in a worker thread; `cycloid.train.fit` when None.
 
     Returns:
         A Starlette application; any ASGI server runs it, but only under the names 127.0.0.1 and localhost.
@@ -43,11 +47,12 @@ def create_app(*, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> Starlette:
     async def on_too_large(request: Request, error: Exception) -> Response:
         return too_large(max_upload_bytes)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", lambda request: RedirectResponse(f"/{INSTRUMENTS[0].slug}"), name="home"),
             *(Route(f"/{one.slug}", _page_route(one), name=one.slug) for one in INSTRUMENTS),
             *formula_routes.ROUTES,
+            *training_routes.ROUTES,
             Mount("/shell", StaticFiles(directory=ROOT / "shell")),
             Mount("/widgets", StaticFiles(directory=ROOT / "widgets")),
         ],
@@ -55,6 +60,9 @@ def create_app(*, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> Starlette:
         exception_handlers={404: _not_found, TooLarge: on_too_large},
         lifespan=_lifespan,
     )
+    app.state.sessions = Sessions(FitTrainer() if trainer is None else trainer)
+    app.state.uploads = Uploads()
+    return app
 
 
 def _page_route(instrument: Instrument):  # noqa: ANN202 - an endpoint, typed by Starlette
@@ -70,7 +78,11 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    yield
+    try:
+        yield
+    finally:
+        app.state.sessions.close()
+        app.state.uploads.close()
 
 
 def serve(host: str = LOOPBACK, port: int = PORT, *, open_browser: bool = True) -> None:

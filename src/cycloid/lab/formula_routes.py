@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from cycloid.core.chain_rule import derivative
 from cycloid.core.formulas import Formula, FormulaError, formula, javascript_module
-from cycloid.lab.mathml import equation
+from cycloid.lab.mathml import equation, partial_equation
 
 
 def _asked(request: Request) -> str:
@@ -37,11 +38,14 @@ def _read(text: str) -> Formula:
 @lru_cache(maxsize=256)
 def _describe(text: str) -> dict[str, Any]:
     f = _read(text)
+    only = len(f.variables) == 1
+    slopes = {variable: derivative(f.tree, variable) for variable in f.variables}
     return {
         "text": f.text,
         "name": f.name,
         "variables": list(f.variables),
         "mathml": equation(f.name, f.variables, f.tree),
+        "partials": [partial_equation(f.name, variable, slope, only=only) for variable, slope in slopes.items()],
     }
 
 

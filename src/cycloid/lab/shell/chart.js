@@ -7,7 +7,7 @@ import { axis } from "/shell/scales.js";
 /**
  * show({series, x, y, marks, band, cursor}) draws:
  * series: [{name, colour, xs, ys, kind: "line" | "dots" | "both", width, dash, quiet}], colour being a CSS variable's name;
- * x, y: {label, log, range, lift, unlift}; marks: [{x, label}] or [{y, label}]; band: {xs, low, high, colour}; cursor: an x.
+ * x, y: {label} and the options of an axis; marks: [{x, label}] or [{y, label}]; band: {xs, low, high, colour}; cursor: an x.
  */
 export class Chart {
   constructor({ label, pick } = {}) {
@@ -52,8 +52,8 @@ export class Chart {
     const { series, band } = this.content;
     const xs = [...series.map((one) => one.xs), band?.xs ?? []];
     const ys = [...series.map((one) => one.ys), band?.low ?? [], band?.high ?? []];
-    const [left, right, top, bottom] = [54, width - 12, 12, height - 40];
-    this.axes = { x: axis(this.content.x, xs, left, right, width / 85), y: axis(this.content.y, ys, bottom, top, height / 45) };
+    const [left, right, top, bottom] = [54, width - 18, this.content.y.label ? 28 : 12, height - 40];
+    this.axes = { x: axis(this.content.x, xs, left, right, width / 62), y: axis(this.content.y, ys, bottom, top, height / 45) };
     this.frame = { left, right, top, bottom, width, height };
     this.#grid();
     pen.save();
@@ -79,8 +79,9 @@ export class Chart {
       this.#line(frame.left, y, frame.right, y);
       pen.fillText(format(tick), frame.left - 8, y);
     }
-    pen.textAlign = "center";
     pen.textBaseline = "top";
+    if (content.y.label) pen.fillText(content.y.label, frame.left - 8 + pen.measureText(content.y.label).width, 2);
+    pen.textAlign = "center";
     for (const tick of axes.x.ticks) pen.fillText(format(tick), axes.x.at(tick), frame.bottom + 7);
     pen.fillText(content.x.label ?? "", (frame.left + frame.right) / 2, frame.bottom + 24);
   }

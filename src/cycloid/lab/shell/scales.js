@@ -26,23 +26,17 @@ function powers(low, high, count) {
 
 /**
  * An axis over all numbers of several lists, drawn from page position `start` to `end`.
- * options: {log, range: [low, high], lift, unlift, zero}; lift and unlift are a scale of one's own on 0 to 1.
+ * options: {log, range: [low, high], zero, lift, unlift, labels}; lift and unlift are a scale of one's own on 0 to 1, with its labels.
  */
-export function axis({ log = false, range, lift, unlift, zero = false } = {}, lists, start, end, count) {
+export function axis({ log = false, range, lift, unlift, labels, zero = false } = {}, lists, start, end, count) {
   let [low, high] = range ?? extent(lists, log);
   if (zero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
   if (!(high > low)) [low, high] = log ? [low / 2, high * 2] : [low - 0.5 * (Math.abs(low) || 1), high + 0.5 * (Math.abs(high) || 1)];
   if (!range && !log && !lift) high += 0.04 * (high - low);
   const bend = lift ?? (log ? (value) => Math.log(value / low) / Math.log(high / low) : (value) => (value - low) / (high - low));
   const straight = unlift ?? (log ? (t) => low * (high / low) ** t : (t) => low + t * (high - low));
-  const labels = lift ? fractions(straight, count) : log ? powers(low, high, count) : ticks(low, high, count);
-  return { at: (value) => start + (end - start) * bend(value), back: (place) => straight((place - start) / (end - start)), ticks: labels };
-}
-
-/** Labels for a bent scale: two digits at even places. */
-function fractions(straight, count) {
-  const n = Math.max(2, Math.round(count));
-  return [...new Set(Array.from({ length: n + 1 }, (_, k) => Number(straight(k / n).toPrecision(2))))];
+  const round = labels ?? (log ? powers(low, high, count) : ticks(low, high, count));
+  return { at: (value) => start + (end - start) * bend(value), back: (place) => straight((place - start) / (end - start)), ticks: round };
 }
 
 function extent(lists, log) {

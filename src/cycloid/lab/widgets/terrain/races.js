@@ -37,7 +37,7 @@ const within = (point, start, far) => point.every((value, i) => Math.abs(value -
 /** One word about how a run ended. */
 export function outcome(run, field, start, far) {
   const last = run.points.at(-1);
-  if (run.broken || !within(last, start, 4 * far)) return "away";
+  if (run.broken || !within(last, start, 4 * far)) return falls(run) ? "falling" : "away";
   const slope = norm(field.objectiveGradient(last));
   const first = norm(field.objectiveGradient(start));
   if (slope < 1e-3 * Math.max(first, 1e-6)) return "arrived";
@@ -46,6 +46,9 @@ export function outcome(run, field, start, far) {
   const walked = norm(last.map((value, i) => value - start[i]));
   return walked < 0.05 * far && slope > 0.5 * first ? "crawling" : "on its way";
 }
+
+/** Whether a run only ever went down: then it left because there is no bottom, not because it overshot. */
+const falls = ({ values }) => values.every((value, k) => k === 0 || value <= values[k - 1]);
 
 /** The share of steps, in the second half, that turn back against the step before. */
 function turns({ points }) {
@@ -62,6 +65,7 @@ function turns({ points }) {
 export const OUTCOMES = {
   arrived: "arrived",
   away: "left the map",
+  falling: "fell without end",
   higher: "ended higher",
   swinging: "swinging",
   crawling: "crawling",
@@ -75,11 +79,11 @@ export function arrival(run, lowest) {
   return at < 0 || !(lowest < run.values[0]) ? null : at;
 }
 
-/** Objective after a number of plain steps, for each rate: the U that shows too small and too large. */
-export function sweep(field, start, rates, steps) {
+/** Objective after a number of plain steps, for each rate: the U of too small and too large; NaN off the map. */
+export function sweep(field, start, rates, steps, far) {
   return rates.map((rate) => {
     const run = follow("GradientDescent", field, start, rate, steps);
-    return run.broken ? Infinity : run.values.at(-1);
+    return run.broken || !within(run.points.at(-1), start, far) ? NaN : run.values.at(-1);
   });
 }
 

@@ -1,6 +1,6 @@
 // One view of a surface: the ground (WebGL), what lies on it (canvas), and two handles a person can hold (HTML).
 
-import { colour, onThemeChange } from "/shell/colours.js";
+import { colour, faded, onThemeChange } from "/shell/colours.js";
 import { h } from "/shell/dom.js";
 import { MapCamera, SideCamera } from "/widgets/terrain/camera.js";
 import { FlatMap } from "/widgets/terrain/flat.js";
@@ -93,7 +93,7 @@ export class SurfaceView {
       overlay.arrow(from, scaled(departure.guess), { stroke: colour("ink"), dash: [2, 7], width: 3 });
       overlay.arrow(from, scaled(departure.truth), { stroke: colour("accent") });
     }
-    if (scene.guess) overlay.arrow(spot(scene.point), scaled(scene.guess), { stroke: colour("ink") });
+    if (scene.guess) overlay.arrow(spot(scene.point), scaled(scene.guess), { stroke: departure ? faded("ink", 0.45) : colour("ink"), halo: !departure });
     for (const racer of scene.racers) overlay.racer(racer.name, spot(racer.point));
     overlay.ball(spot(scene.point), map ? 9 : 11);
   }

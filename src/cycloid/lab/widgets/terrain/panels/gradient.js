@@ -46,8 +46,8 @@ export class GradientPanel {
     this.values = field.variables.map(() => h("td", { class: "number" }));
     const partials = field.description.partials ?? [];
     this.rows.replaceChildren(
-      ...field.variables.map((variable, k) =>
-        h("tr", {}, h("td", {}, labels[k]), h("td", {}, partials[k] ? mathNodes(partials[k].mathml) : variable), this.values[k]),
+      ...field.variables.map((_, k) =>
+        h("tr", {}, h("td", {}, labels[k]), h("td", { class: "shown" }, ...(partials[k] ?? []).flatMap((part) => [mathNodes(part), " "])), this.values[k]),
       ),
     );
   }

@@ -7,6 +7,8 @@ import { OUTCOMES, arrival, names } from "/widgets/terrain/races.js";
 
 const SECONDS = 4;
 
+const gone = (run) => run.outcome === "away" || run.outcome === "falling";
+
 export class RacePanel {
   constructor(world) {
     this.world = world;
@@ -100,11 +102,11 @@ export class RacePanel {
     this.cursor.value = race.at;
     say(this.reading, `${race.at}`);
     for (const [name, { box }] of this.rows) box.checked = race.chosen.has(name);
-    const lowest = Math.min(...runs.map((run) => (run.outcome === "away" ? Infinity : Math.min(...run.values))));
+    const lowest = Math.min(...runs.map((run) => (gone(run) ? Infinity : Math.min(...run.values))));
     const byName = new Map(runs.map((run) => [run.name, run]));
     for (const [name, row] of this.rows) {
       const run = byName.get(name);
-      const there = run && arrival(run, lowest);
+      const there = run && !gone(run) ? arrival(run, lowest) : null;
       const texts = run ? [format(run.rate, 2), format(field.sign * run.values.at(-1)), there === null ? "never" : `${there}`, OUTCOMES[run.outcome]] : ["", "", "", ""];
       row.cells.forEach((cell, k) => say(cell, texts[k]));
     }
@@ -116,7 +118,7 @@ export class RacePanel {
     const { world } = this;
     const { field, race } = world;
     const begin = field.f(world.point);
-    const tame = runs.filter((run) => run.outcome !== "away").flatMap((run) => run.values.map((value) => field.sign * value));
+    const tame = runs.filter((run) => !gone(run)).flatMap((run) => run.values.map((value) => field.sign * value));
     const [low, high] = tame.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [begin, begin]);
     const [cap, cut] = [Math.max(begin, Math.min(high, begin + 2 * (begin - low || 1))), Math.min(begin, Math.max(low, begin - 2 * (high - begin || 1)))];
     const room = 0.05 * (cap - low || 1);
@@ -131,7 +133,7 @@ export class RacePanel {
 
   #story(runs, lowest) {
     if (!runs.length) return "Choose at least one method.";
-    const settled = runs.filter((run) => arrival(run, lowest) !== null).sort((a, b) => arrival(a, lowest) - arrival(b, lowest));
+    const settled = runs.filter((run) => !gone(run) && arrival(run, lowest) !== null).sort((a, b) => arrival(a, lowest) - arrival(b, lowest));
     if (!settled.length) return "From here no method gets anywhere with these step sizes.";
     const first = settled[0];
     const how = this.world.race.tuned ? "with its own best step size" : "with this step size";

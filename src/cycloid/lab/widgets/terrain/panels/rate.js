@@ -52,6 +52,7 @@ export class RatePanel {
     if (!(slope > 1e-9)) return "The ground is flat here: no step size moves the ball.";
     const steps = run.points.length - 1;
     switch (outcome(run, world.field, world.point, 2 * world.half)) {
+      case "falling": return "Down and down: on this ground there is no bottom that way, and the ball rolls off the map.";
       case "away": return "Too large: every step overshoots further than the last, and the ball leaves the map.";
       case "higher": return "Too large: after 100 steps the ball is worse off than at the start.";
       case "swinging": return "Rather large: the ball jumps from side to side and gets on slowly.";
@@ -76,8 +77,8 @@ export class RatePanel {
   #draw(critical) {
     const { world } = this;
     const { field } = world;
-    const ends = sweep(field, world.point, RATES, STEPS).map((value) => field.sign * value);
-    const here = field.sign * (world.descent().values[STEPS] ?? Infinity);
+    const ends = sweep(field, world.point, RATES, STEPS, 2 * world.half).map((value) => field.sign * value);
+    const [here] = sweep(field, world.point, [world.rate], STEPS, 2 * world.half).map((value) => field.sign * value);
     const begin = field.f(world.point);
     const finite = ends.filter((value) => Number.isFinite(value) && field.sign * (value - begin) <= 0);
     const [low, high] = [Math.min(begin, ...finite), Math.max(begin, ...finite)];
