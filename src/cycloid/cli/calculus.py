@@ -80,7 +80,7 @@ def gradient(expression: str, at: str, hessian: bool, check: bool, as_json: bool
     matrix = np.asarray(jax.hessian(f.of_vector)(x)) if hessian else None
     from cycloid import checks
 
-    card = checks.gradient(f.of_vector, x) if check else None
+    card = checks.gradient(f, x) if check else None
     if as_json:
         emit({"formula": f.text, "at": point, "gradient": slopes, "hessian": matrix, "card": card})
     else:
@@ -125,11 +125,11 @@ def _along(f: Any, variable: str, point: dict[str, float]) -> Any:
 
 
 def _derivative_text(f: Any, variable: str, order: int) -> str | None:
-    from cycloid.core.algebra import AlgebraError, differentiate
+    from cycloid.core.algebra import AlgebraError, derivative
 
     try:
-        return differentiate(f, variable, order=order).text
-    except AlgebraError:
+        return derivative(f, variable, order=order).text
+    except (AlgebraError, ValueError):
         return None
 
 

@@ -89,8 +89,36 @@ def _race(f: Any, x0: dict[str, float], names: list[str], *, as_json: bool, **op
     if as_json:
         emit({**result.to_dict(), "card": card})
     else:
-        frame = result.to_pandas()
-        rows = [list(row) for row in frame.itertuples(index=False)]
-        table(f"Race on {f.text}, {options['evaluations']} evaluations each", [str(c) for c in frame.columns], rows)
+        _print_race(f, result)
         show_card(card)
     return 0 if card is None or card.verdict != "disagrees" else 1
+
+
+def _tuning(protocol: dict[str, Any]) -> str:
+    tuned = [name for name, grid in protocol["learning_rates"].items() if isinstance(grid, list) and len(grid) > 1]
+    return f"tuned on one grid for all, on {protocol['tuned_on']}" if tuned else "as given"
+
+
+def _print_race(f: Any, result: Any) -> None:
+    rows = [
+        [
+            row.method,
+            row.learning_rate,
+            row.objective,
+            f"{number(row.low, 3)} to {number(row.high, 3)}",
+            row.evaluations_to_target,
+            f"{row.reached:.0%}",
+            f"{row.failed:.0%}",
+        ]
+        for row in result.to_pandas().itertuples(index=False)
+    ]
+    columns = ["method", "learning rate", "objective", "interval", "evaluations to target", "reached it", "failed"]
+    protocol = result.protocol
+    lines = [
+        f"Medians over {protocol['seeds']} starts ({protocol['starts']}); interval: {protocol['interval']}.",
+        f"The target is an objective of {number(protocol['target'], 4)}, within 1 % of the best fall of all.",
+        f"Learning rates: {_tuning(protocol)}; {int(result.evaluations)} evaluations in all.",
+    ]
+    if protocol["at_the_edge_of_the_grid"]:
+        lines.append(f"Best at the edge of its grid: {', '.join(protocol['at_the_edge_of_the_grid'])}.")
+    table(f"Race on {f.text}, {protocol['budget']}", columns, rows, "\n".join(lines))

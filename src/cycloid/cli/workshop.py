@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from cycloid.cli.output import command, emit, table
@@ -33,17 +35,28 @@ def claims(select: tuple[str, ...], only_list: bool, as_json: bool) -> int:
     from cycloid.checks import claims as registry
 
     if only_list:
-        known = registry.known(select or None)
-        emit(known) if as_json else table(
-            "Claims", ["name", "branch", "claim"], [[c.name, c.branch, c.text] for c in known]
-        )
+        rows = [[c.name, c.branch, c.text] for c in registry.known(select or None)]
+        columns = ["name", "branch", "claim"]
+        if as_json:
+            emit([dict(zip(columns, row, strict=True)) for row in rows])
+        else:
+            table("Claims", columns, rows)
         return 0
-    results = registry.run(select or None)
+    findings = _measure(registry, select or None)
     if as_json:
-        emit(results)
+        emit(findings)
     else:
-        rows = [[r.text, r.measured, r.range, r.verdict] for r in results]
-        table("Claims", ["tutorials say", "measured here", "interval", "verdict"], rows)
-        for result in results:
-            click.echo(f"  {result.name}: {result.sentence}")
+        rows = [[f"{f.text}\n  {f.sentence}\n", f.measured, f.range, f.verdict] for f in findings]
+        table("", ["tutorials say", "measured here", "interval", "verdict"], rows)
     return 0
+
+
+def _measure(registry: Any, select: tuple[str, ...] | None) -> list[Any]:
+    """The findings, with what is being measured shown on a terminal meanwhile."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return registry.run(select)
+    with console.status("Measuring ...") as status:
+        return registry.run(select, progress=lambda claim: status.update(f"Measuring: {claim.text}"))
