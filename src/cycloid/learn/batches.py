@@ -57,9 +57,7 @@ def _permute(round_keys: Array, value: Array, rows: int) -> Array:
         return left * jnp.uint32(b) + right
 
     # a·b exceeds n by less than a: a value outside is permuted again until it falls inside, still one to one.
-    return jax.lax.while_loop(
-        lambda v: jnp.any(v >= rows), lambda v: jnp.where(v >= rows, once(v), v), once(value)
-    )
+    return jax.lax.while_loop(lambda v: jnp.any(v >= rows), lambda v: jnp.where(v >= rows, once(v), v), once(value))
 
 
 def _shifted(value: Array, noise: Array, size: int) -> Array:

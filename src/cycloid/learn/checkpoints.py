@@ -10,6 +10,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cycloid.core.storage import load, save
@@ -17,7 +18,9 @@ from cycloid.core.storage import load, save
 KIND = "training checkpoint 1"
 
 
-def write(path: str | os.PathLike[str], identity: dict[str, str], content: dict[str, Any], trees: dict[str, Any]) -> None:
+def write(
+    path: str | os.PathLike[str], identity: dict[str, str], content: dict[str, Any], trees: dict[str, Any]
+) -> None:
     """Write a checkpoint.
 
     Args:
@@ -72,7 +75,9 @@ def _digest(part: Any) -> str:
     digest.update(re.sub(r" at 0x[0-9a-fA-F]+", "", str(structure)).encode())
     for leaf in leaves:
         if eqx.is_array(leaf) or isinstance(leaf, (np.ndarray, np.generic)):
-            array = jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+            array: Any = leaf
+            if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+                array = jax.random.key_data(array)
             array = np.ascontiguousarray(array)
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(array.tobytes())

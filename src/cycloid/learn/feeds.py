@@ -26,7 +26,7 @@ class Rows(eqx.Module):
 
     x: Any
     y: Any
-    groups: Int[Array, " n"] | None = None
+    groups: Any = None
 
     @property
     def count(self) -> int:
@@ -124,17 +124,23 @@ class StreamSource:
 
     Args:
         batches: an iterable of (x, y), or a function without arguments that returns one.
-        group: (x, y) -> group numbers; None without groups.
     """
 
-    def __init__(self, batches: Any, *, group: Callable[[Any, Any], Any] | None = None):
-        self._source, self._group = batches, group
+    def __init__(self, batches: Any):
+        self._source = batches
         self._iterator: Iterator[Any] = iter(())
         self._passes = 0
+        self._convert: Callable[[Rows], Rows] = lambda rows: rows
         self.left_out = 0
-        self.first = self._convert(self._raw())
+        self.first = _as_rows(self._raw())
         self.batch_size = self.first.count
         self._ready: list[Rows] = [self.first]
+
+    def interpret(self, convert: Callable[[Rows], Rows]) -> None:
+        """Let every batch, the first included, pass through `convert` (dtypes, groups) from now on."""
+        self._convert = convert
+        self.first = convert(self.first)
+        self._ready = [self.first]
 
     def feed(self, step: int, count: int, length: int) -> tuple[Streamed, int] | None:
         """The next batches, at most `count`, padded to `length`; None when the stream has ended."""
@@ -155,7 +161,7 @@ class StreamSource:
         if self._ready:
             return self._ready.pop()
         while (raw := self._raw()) is not None:
-            batch = self._convert(raw)
+            batch = self._convert(_as_rows(raw))
             shapes, expected = (jax.tree.map(np.shape, b) for b in (batch, self.first))
             if shapes == expected:
                 return batch
@@ -187,13 +193,14 @@ class StreamSource:
             raise TypeError(f"a stream of batches is an iterable of (x, y); it was a {type(source).__name__}.")
         return iter(source)
 
-    def _convert(self, raw: Any) -> Rows:
-        if raw is None:
-            raise ValueError("the iterator of batches is empty: let it yield pairs (x, y) of arrays.")
-        if not (isinstance(raw, (tuple, list)) and len(raw) == 2):
-            raise TypeError(f"the iterator yields pairs (x, y) of arrays; it yielded a {type(raw).__name__}.")
-        x, y = (jax.tree.map(_as_float, part) for part in raw)
-        return Rows(x, y, None if self._group is None else np.asarray(self._group(x, y), np.int32))
+
+def _as_rows(raw: Any) -> Rows:
+    if raw is None:
+        raise ValueError("the iterator of batches is empty: let it yield pairs (x, y) of arrays.")
+    if not (isinstance(raw, (tuple, list)) and len(raw) == 2):
+        raise TypeError(f"the iterator yields pairs (x, y) of arrays; it yielded a {type(raw).__name__}.")
+    x, y = (jax.tree.map(_as_float, part) for part in raw)
+    return Rows(x, y)
 
 
 def _as_float(leaf: Any) -> np.ndarray:

@@ -212,7 +212,7 @@ class Loop:
 
     def _fail(self, chunk: Chunk, record: dict[str, Any], losses: np.ndarray, first_loss: float) -> None:
         """Explain a chunk that went wrong, and keep the last weights that gave a finite loss."""
-        again = lambda plain: advance(  # noqa: E731
+        again = lambda plain: advance(
             self.recipe, self.static, self.method, chunk.before, chunk.feed, self.probes, jnp.int32(plain)
         )
         failure = divergence.explain(
@@ -236,7 +236,10 @@ class Loop:
         out = self.outcome
         record = {name: np.asarray(value).tolist() for name, value in row.items()}
         params = out.state.params
-        return self.plan.callback(Progress(row["step"], self.plan.max_steps, record, lambda: self.model(params))) is not False
+        return (
+            self.plan.callback(Progress(row["step"], self.plan.max_steps, record, lambda: self.model(params)))
+            is not False
+        )
 
     def _may_run_ahead(self) -> bool:
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(self.outcome.state) if eqx.is_array(leaf))
@@ -287,5 +290,5 @@ def _traced_rate(leaf: Any) -> Any:
 
 
 def _as_number(method: Any) -> float | None:
-    found = getattr(method, "learning_rate", None)
+    found: Any = getattr(method, "learning_rate", None)
     return float(found) if eqx.is_array(found) and found.ndim == 0 else None

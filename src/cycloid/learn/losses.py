@@ -1,4 +1,4 @@
-"""Losses: what training makes small, each with its formula, kept per example so that one can see where it comes from."""
+"""Losses: what training makes small, each with its formula, and per example so that one sees where it comes from."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class AbstractLoss(eqx.Module):
         l2: the penalty's factor, at least 0.
     """
 
-    name: eqx.AbstractClassVar[str]
-    formula: eqx.AbstractClassVar[str]
-    latex: eqx.AbstractClassVar[str]
-    task: eqx.AbstractClassVar[str]
+    name: ClassVar[str]
+    formula: ClassVar[str]
+    latex: ClassVar[str]
+    task: ClassVar[str]
     l2: eqx.AbstractVar[float]
 
     @abc.abstractmethod
@@ -111,7 +111,9 @@ class Huber(AbstractLoss):
     def examples(self, output: Num[Array, "n ..."], target: Num[Array, "n ..."]) -> Float[Array, " n"]:
         """h(ŷ − y) of each example."""
         size = jnp.abs(_difference(output, target))
-        inner = jnp.minimum(size, self.delta)  # h(r) = inner (|r| − inner/2) in both cases: no branch, no kink in memory
+        inner = jnp.minimum(
+            size, self.delta
+        )  # h(r) = inner (|r| − inner/2) in both cases: no branch, no kink in memory
         return _over_outputs(inner * (size - 0.5 * inner))
 
 
@@ -148,9 +150,7 @@ class CrossEntropy(AbstractLoss):
         return jax.nn.softplus(logit) - target.astype(logit.dtype) * logit
 
 
-LOSSES: dict[str, type[AbstractLoss]] = {
-    cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy)
-}
+LOSSES: dict[str, type[AbstractLoss]] = {cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy)}
 
 
 def as_loss(loss: Any) -> Any:
@@ -160,15 +160,17 @@ def as_loss(loss: Any) -> Any:
         ValueError: when no loss has this name.
         TypeError: when it is none of the four.
     """
+    chosen: Any = loss
     if isinstance(loss, str):
         name = loss.strip().lower().replace("-", "_")
         if name not in LOSSES:
             raise ValueError(f"no loss is called {loss!r}; there are {', '.join(LOSSES)}.")
-        return LOSSES[name]()
-    if isinstance(loss, type) and issubclass(loss, AbstractLoss):
-        return loss()
-    if callable(loss):
-        return loss
+        chosen = LOSSES[name]
+    if isinstance(chosen, type) and issubclass(chosen, AbstractLoss):
+        make: Any = chosen
+        return make()
+    if callable(chosen):
+        return chosen
     raise TypeError(
         f"loss= is a name ({', '.join(LOSSES)}), a loss such as cy.learn.Huber(0.5), or a function "
         f"loss(model, batch); it was a {type(loss).__name__}."

@@ -183,7 +183,7 @@ class Objective:
     def _narrow(self, tree: Any) -> Any:
         if self.recipe.precision is None:
             return tree
-        narrow = lambda leaf: leaf.astype(self.recipe.precision) if eqx.is_inexact_array(leaf) else leaf  # noqa: E731
+        narrow = lambda leaf: leaf.astype(self.recipe.precision) if eqx.is_inexact_array(leaf) else leaf
         return jax.tree.map(narrow, tree)
 
 
