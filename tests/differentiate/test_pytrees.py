@@ -123,6 +123,15 @@ def test_fields_over_pytrees():
     assert float(ops.curl(lambda p: [-p[1], p[0]])(jnp.array([3.0, 1.0]))) == 2.0
 
 
+def test_a_module_as_the_function_under_jit():
+    """A network with respect to its inputs: modules that hold arrays have no hash, and need none."""
+    net = eqx.nn.MLP(2, "scalar", 4, 1, activation=jnp.tanh, key=jax.random.key(0))
+    np.testing.assert_allclose(jax.jit(ops.laplacian(net))(X), jnp.trace(jax.hessian(lambda x: net(x))(X)), rtol=1e-12)
+    assert ops.grad(net) != ops.grad(net)
+    kept = ops.grad(net)
+    assert kept == kept
+
+
 def test_jacobian_takes_the_cheaper_mode():
     tall = jax.make_jaxpr(ops.jacobian(lambda x: jnp.sin(jnp.ones((50, 2)) @ x)))(jnp.ones(2))
     wide = jax.make_jaxpr(ops.jacobian(lambda x: jnp.sin(jnp.ones((2, 50)) @ x)))(jnp.ones(50))

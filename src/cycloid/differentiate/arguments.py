@@ -69,8 +69,8 @@ def point_of(formula: Formula, args: tuple, kwargs: dict, caller: str) -> Any:
     if not fits:
         came = ", ".join(map(str, point)) if isinstance(point, Mapping) else f"{len(args)} values"
         raise ValueError(
-            f"{caller}: {formula.text} has the variables {', '.join(variables)}; the call gave {came}. Pass them in this "
-            "order, by name, or as one dict or array."
+            f"{caller}: {formula.text} has the variables {', '.join(variables)}; the call gave {came}. Pass them in "
+            "this order, by name, or as one dict or array."
         )
     return point
 

@@ -13,7 +13,7 @@ from cycloid.core.functions import Traceable
 SAME_ARGUMENTS = ("derivative", "partial")
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, repr=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, repr=False, eq=False)
 class Derived:
     """What an operator made of a function: callable, traced by JAX like any other.
 
@@ -28,6 +28,20 @@ class Derived:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.rule(self.function, *self.options, args, kwargs)
+
+    def _key(self) -> Any:
+        key = (self.operator, self.function, self.options)
+        try:
+            hash(key)
+        except TypeError:  # a module that holds arrays has no hash: what is made of it equals itself alone
+            return id(self)
+        return key
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Derived) and self._key() == other._key())
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def __repr__(self) -> str:
         told = "".join(f", {option!r}" for option in self.options)
