@@ -5,53 +5,26 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import ArrayLike, Float, Int
 
 from cycloid.core.functions import as_objective
-from cycloid.core.loops import iterate
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.optimize.catalogue import method as resolve
-from cycloid.optimize.methods import AbstractMethod, Objective, apply_update, split
+from cycloid.optimize.methods import AbstractMethod, Objective, split
 from cycloid.optimize.points import as_point, as_static, scalar_function
 from cycloid.optimize.sensitivities import implicitly
 from cycloid.optimize.spectral import BarzilaiBorwein
+from cycloid.optimize.walks import Settings, Trace, ending, walk_from
 
-# The objective has diverged when it has risen by this many times 1 + |value at the start|.
-FAR = 1e8
-# It has no minimum when it has fallen so far that the value at the start is rounding beside it.
-BOTTOMLESS = 1e16
-# Steps in a row that change no parameter before the walk counts as stalled; a warm-up or an accumulation of
-# gradients may well pause for a few.
-PAUSE = 32
 # Points are kept for pictures when there are at most this many parameters.
 PICTURED = 3
-
-
-@final
-class Trace(eqx.Module):
-    """The walk, one row a point: row 0 is the start, row k the point after k steps.
-
-    Under jit and vmap all have the length max_steps + 1, NaN in rows never reached; a plain call cuts those off.
-
-    Attributes:
-        objective: f at each point.
-        gradient_norm: the largest absolute entry of the gradient there.
-        step_norm: the length of the step that led there; 0 in row 0.
-        path: the points themselves, a pytree like x0 with a leading axis, or None when they were not kept.
-    """
-
-    objective: Float[ArrayLike, "... points"]
-    gradient_norm: Float[ArrayLike, "... points"]
-    step_norm: Float[ArrayLike, "... points"]
-    path: Any = None
 
 
 @final
@@ -79,28 +52,6 @@ class Minimum(Result):
     gradient_norm: Float[ArrayLike, "..."]
     steps: Int[ArrayLike, "..."]
     trace: Trace | None
-
-
-class _Settings(NamedTuple):
-    tolerance: Tolerance
-    max_steps: int
-    trace: bool
-    path: bool
-
-
-class _Walk(NamedTuple):
-    x: Any
-    update: Any  # what the method wants to do next
-    memory: Any  # the method's state
-    objective: Any
-    gradient_norm: Any
-    step_norm: Any
-    start: Any  # the objective at the first point
-    turns: Any
-    evaluations: Any
-    paused: Any  # turns in a row that changed nothing
-    met: Any  # the tolerance was met here
-    stopped: Any
 
 
 def minimize(
@@ -170,7 +121,7 @@ def minimize(
         raise ValueError(f"max_steps= is a non-negative integer; it was {max_steps!r}.")
     if keep_path is None:
         keep_path = sum(leaf.size for leaf in jax.tree.leaves(split(point)[0])) <= PICTURED
-    settings = _Settings(tolerance, max_steps, trace, trace and keep_path)
+    settings = Settings(tolerance, max_steps, trace, trace and keep_path)
     try:
         result = _compiled(as_static(function), point, chosen, settings)
     except jax.errors.ConcretizationTypeError as error:
@@ -183,7 +134,7 @@ def minimize(
 def _trimmed(result: Minimum) -> Minimum:
     if result.trace is None or is_traced(result):
         return result
-    rows = int(result.steps) + 1
+    rows = int(np.asarray(result.steps)) + 1
     trace = jax.tree.map(lambda leaf: np.asarray(leaf)[:rows], result.trace)
     return dataclasses.replace(result, trace=trace)
 
@@ -201,11 +152,11 @@ def _ready(method: AbstractMethod) -> AbstractMethod:
 
 
 @eqx.filter_jit
-def _compiled(function: Any, point: Any, method: AbstractMethod, settings: _Settings) -> Minimum:
+def _compiled(function: Any, point: Any, method: AbstractMethod, settings: Settings) -> Minimum:
     return _solve(function, point, method, settings, implicitly)
 
 
-def _uncompiled(function: Any, point: Any, method: Any, settings: _Settings, error: Exception) -> Minimum:
+def _uncompiled(function: Any, point: Any, method: Any, settings: Settings, error: Exception) -> Minimum:
     """The same walk without compilation, for a function that looks at values."""
     name = getattr(function, "__name__", "f")
     warnings.warn(
@@ -222,96 +173,22 @@ def _uncompiled(function: Any, point: Any, method: Any, settings: _Settings, err
         ) from error
 
 
-def _solve(function: Any, point: Any, method: AbstractMethod, settings: _Settings, differentiably: Any) -> Minimum:
+def _solve(function: Any, point: Any, method: AbstractMethod, settings: Settings, differentiably: Any) -> Minimum:
     """The walk and what it found; `differentiably` decides how the minimiser answers to a derivative."""
     parameters, rest = split(point)
     scalar = scalar_function(function)
     value = lambda p: scalar(eqx.combine(p, rest))
     x, objective, (walk, trace) = differentiably(
-        value, parameters, lambda start: _walk(Objective(value), start, method, settings)
+        value, parameters, lambda start: walk_from(Objective(value), start, method, settings)
     )
     return Minimum(
         value=eqx.combine(x, rest),
         error=walk.gradient_norm,
         error_kind=ErrorKind.named("estimate"),
         evaluations=walk.evaluations,
-        status=_status(walk, settings),
+        status=ending(walk, settings),
         objective=objective,
         gradient_norm=walk.gradient_norm,
         steps=walk.turns - 1,
         trace=trace,
     )
-
-
-def _walk(objective: Objective, start: Any, method: AbstractMethod, settings: _Settings) -> tuple[Any, Any, Any]:
-    """(the parameters reached, f there, (the walk's last state, its trace))."""
-    zero, none, no = jnp.zeros((), working_dtype(start)), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-    still = jax.tree.map(jnp.zeros_like, start)
-    begin = _Walk(start, still, method.init(start), zero, zero, zero, zero, none, none, none, no, no)
-    walk, _, rows = iterate(
-        lambda walk: _turn(walk, objective, method, settings.tolerance),
-        begin,
-        max_steps=settings.max_steps + 1,
-        done=None if settings.tolerance.is_zero else lambda walk: walk.stopped,
-        record=(lambda walk: _row(walk, settings.path)) if settings.trace else None,
-    )
-    brief = walk._replace(x=None, update=None, memory=None)
-    return walk.x, walk.objective, (brief, rows if settings.trace else None)
-
-
-def _turn(walk: _Walk, objective: Objective, method: AbstractMethod, tolerance: Tolerance) -> _Walk:
-    """Go where the last turn pointed, evaluate there, and decide whether to stay."""
-    x = apply_update(walk.x, walk.update)
-    update, memory, info = method.step(objective, x, walk.memory)
-    value = info.value.astype(walk.objective.dtype)
-    norm = optax.tree.norm(info.gradient, ord=jnp.inf).astype(walk.gradient_norm.dtype)
-    start = jnp.where(walk.turns == 0, value, walk.start)
-    moved = ~eqx.tree_equal(x, walk.x)
-    paused = jnp.where(moved | (walk.turns == 0), 0, walk.paused + 1)
-    now = walk._replace(
-        x=x,
-        update=update,
-        memory=memory,
-        objective=value,
-        gradient_norm=norm,
-        step_norm=optax.tree.norm(walk.update).astype(walk.step_norm.dtype),
-        start=start,
-        turns=walk.turns + 1,
-        evaluations=walk.evaluations + info.evaluations,
-        paused=paused,
-    )
-    scale = value / jnp.maximum(1.0, optax.tree.norm(x, ord=jnp.inf))
-    met = jnp.isfinite(value) & (norm <= tolerance.allowed(scale))
-    return now._replace(met=met, stopped=met | _lost(now) | (paused >= PAUSE))
-
-
-def _lost(walk: _Walk) -> Any:
-    return _nonfinite(walk) | _risen(walk) | _fallen(walk)
-
-
-def _risen(walk: _Walk) -> Any:
-    return walk.objective - walk.start > FAR * (1 + jnp.abs(walk.start))
-
-
-def _fallen(walk: _Walk) -> Any:
-    return walk.start - walk.objective > BOTTOMLESS * (1 + jnp.abs(walk.start))
-
-
-def _nonfinite(walk: _Walk) -> Any:
-    return ~(jnp.isfinite(walk.objective) & jnp.isfinite(walk.gradient_norm))
-
-
-def _status(walk: _Walk, settings: _Settings) -> Status:
-    """Nonfinite, diverged and unbounded before all else; then converged, stalled, out of steps."""
-    if settings.tolerance.is_zero:
-        status = Status.named("all_steps")
-    else:
-        stalled = Status.where(walk.paused >= PAUSE, Status.named("stalled"), Status.named("max_steps"))
-        status = Status.where(walk.met, Status.named("converged"), stalled)
-    status = Status.where(_fallen(walk), Status.named("unbounded"), status)
-    status = Status.where(_risen(walk), Status.named("diverged"), status)
-    return Status.where(_nonfinite(walk), Status.named("nonfinite"), status)
-
-
-def _row(walk: _Walk, path: bool) -> Trace:
-    return Trace(walk.objective, walk.gradient_norm, walk.step_norm, walk.x if path else None)

@@ -128,8 +128,8 @@ def apply_update(params: Any, update: Any) -> Any:
     """params + update in the dtype of `params`; leaves without an update pass through.
 
     Example:
-        >>> apply_update({"w": jnp.ones(2), "name": "layer"}, {"w": jnp.full(2, 0.5), "name": None})["w"]
-        Array([1.5, 1.5], dtype=float64)
+        >>> apply_update({"w": jnp.ones(2), "name": "layer"}, {"w": jnp.full(2, 0.5), "name": None})["w"].tolist()
+        [1.5, 1.5]
     """
 
     def add(step: Any, leaf: Any) -> Any:

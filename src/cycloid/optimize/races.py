@@ -108,7 +108,7 @@ def race(
 
     Example:
         >>> from cycloid.optimize import race
-        >>> result = race("x^2 + 10y^2", [1.0, 1.0], methods=["gradient-descent", "momentum"], evaluations=100)
+        >>> result = race("x^2 + 100y^2", [1.0, 1.0], methods=["gradient-descent", "momentum"], evaluations=100)
         >>> result.value["method"]
         ['momentum', 'gradient-descent']
 
