@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Any, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 # name -> (function, gain): a weight drawn with variance gain / inputs keeps the size of the signal through a layer.
@@ -94,33 +96,18 @@ class Applied(eqx.Module):
         return self.apply(self.params, x)
 
 
-def affine(
-    inputs: int,
-    outputs: int | None = None,
-    *,
-    key: PRNGKeyArray | None = None,
-    gain: float = 1.0,
-    bias: bool = True,
-    dtype: Any = None,
-) -> Affine:
-    """An affine map with weights from N(0, gain / inputs) and bias zero; all zero without a key.
+def affine(inputs: int, outputs: int | None = None, *, bias: bool = True, dtype: Any = None) -> Affine:
+    """An affine map that starts from zero: fair for a model without hidden layers, whose loss is convex.
 
     Args:
         inputs: length of x.
         outputs: length of the output; None for a scalar.
-        key: for the weights; None starts from zero, fair for a model without hidden layers (its loss is convex).
-        gain: 2 before a rectifier (He), 1 before a sigmoid-like activation (LeCun, Glorot).
         bias: whether there is one.
         dtype: of the parameters; the default float when None.
-
-    Reference: He, Zhang, Ren, Sun, Delving deep into rectifiers, 2015.
     """
     dtype = jnp.result_type(float) if dtype is None else dtype
     tail = () if outputs is None else (outputs,)
-    shape = (inputs, *tail)
-    scale = math.sqrt(gain / max(inputs, 1))
-    weight = jnp.zeros(shape, dtype) if key is None else scale * jax.random.normal(key, shape, dtype)
-    return Affine(weight.astype(dtype), jnp.zeros(tail, dtype) if bias else None)
+    return Affine(jnp.zeros((inputs, *tail), dtype), jnp.zeros(tail, dtype) if bias else None)
 
 
 def perceptron(
@@ -132,7 +119,10 @@ def perceptron(
     activation: str = "relu",
     dtype: Any = None,
 ) -> MLP:
-    """A multilayer perceptron; each layer has a key of its own.
+    """A multilayer perceptron with weights from N(0, gain / inputs of the layer) and biases zero.
+
+    The gain is 2 before a rectifier (He) and 1 before a sigmoid-like activation and at the output (LeCun), which
+    keeps the size of the signal from layer to layer.
 
     Args:
         inputs: length of x.
@@ -140,23 +130,28 @@ def perceptron(
         hidden: widths of the hidden layers.
         key: for the weights.
         activation: a name in `ACTIVATIONS`.
-        dtype: of the parameters.
+        dtype: of the parameters; the default float when None.
 
     Example:
         >>> import jax
         >>> net = perceptron(3, None, (8,), key=jax.random.key(0))
         >>> layer_names(net)
         ['layer 1 weight', 'layer 1 bias', 'layer 2 weight', 'layer 2 bias']
+
+    Reference: He, Zhang, Ren, Sun, Delving deep into rectifiers, 2015.
     """
     check_activation(activation)
     gain = ACTIVATIONS[activation][1]
+    dtype = jnp.result_type(float) if dtype is None else dtype
     widths = [inputs, *hidden]
-    keys = [jax.random.fold_in(key, i) for i in range(len(widths))]
-    layers = [
-        affine(a, b, key=k, gain=gain, dtype=dtype) for a, b, k in zip(widths[:-1], widths[1:], keys[:-1], strict=True)
-    ]
-    last = affine(widths[-1], outputs, key=keys[-1], gain=1.0, dtype=dtype)
-    return MLP((*layers, last), activation)
+    shapes = [*itertools.pairwise(widths), (widths[-1],) if outputs is None else (widths[-1], outputs)]
+    scales = [math.sqrt((gain if i < len(hidden) else 1.0) / max(shape[0], 1)) for i, shape in enumerate(shapes)]
+    # One draw for all layers, cut on the host: one program to compile instead of one a shape.
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    drawn = np.split(np.asarray(jax.random.normal(key, (int(ends[-1]),), dtype)), ends[:-1])
+    weights = [jnp.asarray((s * w).astype(dtype).reshape(shape)) for s, w, shape in zip(scales, drawn, shapes)]
+    biases = [jnp.asarray(np.zeros(shape[1:], dtype)) for shape in shapes]
+    return MLP(tuple(Affine(w, b) for w, b in zip(weights, biases, strict=True)), activation)
 
 
 def check_activation(name: str) -> None:

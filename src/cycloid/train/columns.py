@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -100,6 +100,12 @@ class Moment(NamedTuple):
 Column = Number | Category | Moment
 
 
+def column_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    """One column of a table."""
+    found: Any = frame[name]
+    return found
+
+
 def kind_of(column: pd.Series, name: str, lines: Sequence[int] | None = None) -> str:
     """ "number", "date" or "text", from all the cells of a column.
 
@@ -140,8 +146,7 @@ def as_numbers(column: pd.Series, name: str, lines: Sequence[int] | None = None)
         ValueError: when a cell is no number; the message names the column, the row and the cell.
     """
     if pd.api.types.is_numeric_dtype(column):
-        values = pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-        return np.where(np.isfinite(values), values, np.nan)
+        return _floats(column)
     text = as_text(column)
     values = _parse(text)
     wrong = np.flatnonzero((text != "(missing)") & np.isnan(values))
@@ -169,7 +174,8 @@ def as_days(column: pd.Series, name: str) -> np.ndarray:
     if not pd.api.types.is_datetime64_any_dtype(column):
         text = as_text(column)
         present = text != "(missing)"
-        parsed = pd.to_datetime(pd.Series(np.where(present, text, None)), errors="coerce", format="mixed", utc=True)
+        cells = pd.Series([cell if known else None for cell, known in zip(text, present, strict=True)], dtype=object)
+        parsed = pd.to_datetime(cells, errors="coerce", format="mixed", utc=True)
         wrong = np.flatnonzero(present & parsed.isna().to_numpy())
         if len(wrong):
             raise ValueError(
@@ -243,15 +249,20 @@ def _fit_category(column: pd.Series, name: str, keep: bool) -> tuple[Column | No
 
 def _parse(text: np.ndarray) -> np.ndarray:
     """Numbers from text, NaN where there is none; decimal commas only where every fraction in the column has one."""
-    values = pd.to_numeric(pd.Series(text, dtype=object), errors="coerce").to_numpy(dtype=float)
-    values = np.where(np.isfinite(values), values, np.nan)
+    values = _floats(pd.Series(text, dtype=object))
     odd = [cell for cell, value in zip(text, values, strict=True) if np.isnan(value) and cell != "(missing)"]
     unambiguous = any(len(cell.rpartition(",")[2]) != 3 for cell in odd)
     fractions = any("." in str(cell) for cell in text)
     if odd and unambiguous and not fractions and all(_DECIMAL_COMMA.fullmatch(cell) for cell in odd):
-        replaced = pd.Series([cell.replace(",", ".") for cell in text], dtype=object)
-        values = pd.to_numeric(replaced, errors="coerce").to_numpy(dtype=float)
+        values = _floats(pd.Series([cell.replace(",", ".") for cell in text], dtype=object))
     return values
+
+
+def _floats(cells: pd.Series) -> np.ndarray:
+    """In float64, NaN for what is no finite number."""
+    converted: Any = pd.to_numeric(cells, errors="coerce")
+    values: Any = converted.to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _refuse(text: np.ndarray, wrong: np.ndarray, name: str, lines: Sequence[int] | None) -> None:

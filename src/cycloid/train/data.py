@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cycloid.core.parallel import check_key
 from cycloid.learn.feeds import Rows
-from cycloid.train.columns import Column, as_numbers, fit_column, kind_of
+from cycloid.train.columns import Column, as_numbers, as_text, column_of, fit_column, kind_of
 from cycloid.train.sources import Source, open_source
 from cycloid.train.splits import PARTS, check_split, split_rows
 from cycloid.train.targets import encode_classes, find_target, giveaways, infer_task
@@ -68,7 +68,7 @@ class Preparation(eqx.Module):
 
     def encode(self, frame: pd.DataFrame) -> np.ndarray:
         """The features before scaling, in float64."""
-        return np.concatenate([column.encode(frame[column.name]) for column in self.columns], axis=1)
+        return np.concatenate([column.encode(column_of(frame, column.name)) for column in self.columns], axis=1)
 
     def scaled(self, raw: np.ndarray) -> Float[Array, "n d"]:
         """(raw − center) / scale."""
@@ -83,7 +83,9 @@ class Preparation(eqx.Module):
 
     def unscaled(self, outputs: Any) -> Any:
         """Outputs in the unit of the target; logits stay as they are."""
-        return outputs if self.classes is not None else outputs * self.target_scale + self.target_center
+        if self.classes is not None:
+            return outputs
+        return np.asarray(outputs) * np.asarray(self.target_scale) + np.asarray(self.target_center)
 
     def answers(self, outputs: Any) -> Any:
         """Numbers in the unit of the target, or class labels."""
@@ -239,22 +241,26 @@ def _take_target(source: Source, name: str, task: str | None, drop: Sequence[str
     if unknown:
         raise ValueError(f"drop= names {', '.join(map(repr, unknown))}, which {source.name} does not have.")
     report = [f"{source.name}: {len(frame)} rows, {frame.shape[1]} columns.", *source.remarks]
-    cells = frame[name]
+    cells = column_of(frame, name)
     kind = kind_of(cells, name, lines)
     empty = _empty(cells, name, kind)
     if empty.all():
         raise ValueError(f"the target {name!r} is empty in every row: choose another target.")
     if empty.any():
         report.append(f"{int(empty.sum())} rows without a target were left out.")
-        frame = frame[~empty].reset_index(drop=True)
+        frame = frame.loc[~empty].reset_index(drop=True)
         lines = None if lines is None else [line for line, gone in zip(lines, empty, strict=True) if not gone]
     if len(frame) < 2:
         raise ValueError(
             f"{source.name} has {len(frame)} row with a target: at least ten are needed to hold some back for a test."
         )
-    found, told = infer_task(frame[name], name, task, lines)
+    found, told = infer_task(column_of(frame, name), name, task, lines)
     report.append(told)
-    y, labels = (as_numbers(frame[name], name), None) if found == "regression" else encode_classes(frame[name])
+    y, labels = (
+        (as_numbers(column_of(frame, name), name), None)
+        if found == "regression"
+        else encode_classes(column_of(frame, name))
+    )
     features = frame.drop(columns=[name, *drop])
     if features.shape[1] == 0:
         raise ValueError(f"{source.name} has no column beside the target {name!r}: there is nothing to learn from.")
@@ -263,13 +269,11 @@ def _take_target(source: Source, name: str, task: str | None, drop: Sequence[str
     copies = int(frame.duplicated().sum())
     if copies:
         report.append(f"{copies} rows are copies of another; copies may fall into different parts.")
-    kinds = {str(column): kind_of(features[column], str(column), lines) for column in features}
+    kinds = {str(column): kind_of(column_of(features, column), column, lines) for column in features.columns}
     return _Table(features, kinds, y, found, labels, name, tuple(report))
 
 
 def _empty(cells: pd.Series, name: str, kind: str) -> np.ndarray:
-    from cycloid.train.columns import as_text
-
     return np.isnan(as_numbers(cells, name)) if kind == "number" else as_text(cells) == "(missing)"
 
 
@@ -279,7 +283,7 @@ def _fit(table: _Table, train: np.ndarray, keep: set[str], scale: bool) -> tuple
     columns: list[Column] = []
     told: list[str] = []
     for name, kind in table.kinds.items():
-        column, sentence = fit_column(rows[name], name, kind, keep=name in keep)
+        column, sentence = fit_column(column_of(rows, name), name, kind, keep=name in keep)
         if column is not None:
             columns.append(column)
         if sentence:
@@ -291,7 +295,7 @@ def _fit(table: _Table, train: np.ndarray, keep: set[str], scale: bool) -> tuple
         raise ValueError(f"the table spreads out into {len(features):,} features, more than {FEATURES:,}: drop some.")
     used = {column.name: table.kinds[column.name] for column in columns}
     told += giveaways(rows, used, y, table.task)
-    raw = np.concatenate([column.encode(rows[column.name]) for column in columns], axis=1)
+    raw = np.concatenate([column.encode(column_of(rows, column.name)) for column in columns], axis=1)
     plain = np.array([" = " in f or f.endswith(" is missing") for f in features]) | (not scale)
     center = np.where(plain, 0.0, raw.mean(0))
     spread = np.where(plain, 1.0, raw.std(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -232,7 +233,7 @@ def _grouping(
     cuts = np.unique(np.quantile(target, [0.25, 0.5, 0.75]))
     shown = cuts if preparation is None else np.asarray(preparation.unscaled(cuts), float)
     name = "y" if preparation is None else preparation.target
-    between = [f"{a:.4g} < {name} ≤ {b:.4g}" for a, b in zip(shown[:-1], shown[1:], strict=True)]
+    between = [f"{a:.4g} < {name} ≤ {b:.4g}" for a, b in itertools.pairwise(shown)]
     names = (f"{name} ≤ {shown[0]:.4g}", *between, f"{name} > {shown[-1]:.4g}")
     return names, lambda x, y: jnp.asarray(np.searchsorted(cuts, np.asarray(y, float)), jnp.int32)
 

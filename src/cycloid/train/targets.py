@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cycloid.train.columns import as_numbers, as_text, kind_of
+from cycloid.train.columns import as_numbers, as_text, column_of, kind_of
 
 TASKS = ("regression", "binary", "multiclass")
 CLASSES = 10  # integers with at most this many different values are taken as classes
@@ -112,11 +112,11 @@ def giveaways(frame: pd.DataFrame, kinds: dict[str, str], y: np.ndarray, task: s
     found = []
     for name, kind in kinds.items():
         if kind == "number":
-            values = as_numbers(frame[name], name)
+            values = as_numbers(column_of(frame, name), name)
             known = ~np.isnan(values)
             told = _gives_away(values[known], y[known], task)
         elif kind == "text" and task != "regression":
-            text = as_text(frame[name])
+            text = as_text(column_of(frame, name))
             pairs = {(a, b) for a, b in zip(text, y, strict=True)}
             told = len(pairs) == len(set(text)) == len(set(y)) and len(y) >= 10
         else:
