@@ -29,15 +29,15 @@ def _gamma(x: float) -> float:
 
 
 def polygamma(order: float, x: float) -> float:
-    """The derivative of given order of the digamma function, for x > 0 or (order 0) any x that is no pole.
+    """The derivative of given order of the digamma function, for any x that is no pole.
+
+    By the recurrence up to 15 and beyond that by the asymptotic series.
 
     Reference: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964, 6.3.18 and 6.4.11.
     """
     n = int(order)
-    if n != order or not 0 <= n <= 20 or (x <= 0 and (n > 0 or x == math.floor(x))):
+    if n != order or not 0 <= n <= 20 or (x <= 0 and x == math.floor(x)) or x < -1e4:
         raise ValueError
-    if x < 0:
-        return polygamma(0, 1 - x) - math.pi / math.tan(math.pi * x)
     total, sign = 0.0, (-1.0) ** (n + 1)
     while x < 15 + n:
         total += -1 / x if n == 0 else sign * math.factorial(n) / x ** (n + 1)

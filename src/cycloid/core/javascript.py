@@ -97,8 +97,7 @@ LIBRARY: Final[dict[str, str]] = {
   return Math.sqrt(2 * Math.PI) * half * Math.exp(tail - x) * half / shift;
 };""",
     "$polygamma": """const $polygamma = (n, x) => {
-  if (x <= 0 && (n > 0 || x === Math.floor(x))) return NaN;
-  if (x < 0) return $polygamma(0, 1 - x) - Math.PI / Math.tan(Math.PI * x);
+  if ((x <= 0 && x === Math.floor(x)) || x < -1e4) return NaN;
   const sign = n % 2 ? 1 : -1, factorial = (m) => { let p = 1; for (let k = 2; k <= m; k++) p *= k; return p; };
   let sum = 0;
   for (; x < 15 + n; x++) sum += (sign * factorial(n)) / Math.pow(x, n + 1);

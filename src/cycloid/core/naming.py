@@ -82,7 +82,8 @@ def resolve(text: str, words: Sequence[Token], declared: Sequence[str] | None) -
             found.append(word)
             continue
         following = words[i + 1] if i + 1 < len(words) else None
-        function = None if word.letter else canonical_function(word.text)
+        applied_gamma = word.text == "Gamma" and following is not None and following.kind == "open"
+        function = None if word.letter and not applied_gamma else canonical_function(word.text)
         if declared is not None and word.text in declared:
             found.append(replace(word, kind="variable"))
         elif function:
@@ -107,15 +108,15 @@ def _check_variable(
         refuse(text, word.start, f"'{typed}' is a word of the Python language, not of formulas", instead)
     if declared is not None:
         _undeclared(text, word, following, declared)
-    if word.letter:
-        return
-    suggestion = _similar_function(word.text)
-    if following is not None and following.kind == "open" and (len(word.text) > 1 or word.text in "fgh"):
+    suggestion = {"σ": "sigmoid", "ψ": "digamma"}.get(typed) or _similar_function(typed)
+    called = following is not None and following.kind == "open"
+    if called and (len(typed) > 1 or typed in "fghσψφΦζ"):
         hint = f"did you mean {suggestion}?" if suggestion else f"write {typed}*(...) for a product"
         refuse(text, word.start, f"unknown function '{typed}'", hint)
     if following is not None and following.kind in ("name", "number", "root") and suggestion:
         refuse(text, word.start, f"unknown name '{typed}'", f"did you mean {suggestion}?")
-    _check_run_together(text, word, singles)
+    if not word.letter:
+        _check_run_together(text, word, singles)
 
 
 def _undeclared(text: str, word: Token, following: Token | None, declared: Sequence[str]) -> NoReturn:
