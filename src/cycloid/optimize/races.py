@@ -135,7 +135,8 @@ def race(
         "tuned_on": "the start itself" if field.key is None else f"{field.tuning_seeds} other seeds",
         "at_the_edge_of_the_grid": edges,
     }
-    return _finish(rows, target, total, protocol, Question(f, {"x0": x0}, methods))
+    asked = {"x0": x0, "key": key, "seeds": seeds, "spread": spread, "score": score, "evaluations": evaluations}
+    return _finish(rows, target, total, protocol, Question(f, asked, {e.label: e.method for e in contest}))
 
 
 def sweep(
@@ -187,7 +188,8 @@ def sweep(
     rows: dict[str, Any] = {f"{rate:g}": (str(chosen.name), float(rate), curve) for rate, curve in zip(rates, curves)}
     protocol = {**field.words, "budget": f"{evaluations} evaluations each", "learning_rates": rates.tolist()}
     total = evaluations * curves.shape[0] * curves.shape[1]
-    return _finish(rows, target, total, protocol, Question(f, {"x0": x0}, chosen))
+    asked = {"x0": x0, "key": key, "seeds": seeds, "spread": spread, "score": score, "evaluations": evaluations}
+    return _finish(rows, target, total, protocol, Question(f, asked, chosen))
 
 
 def _tune(entry: Entry, field: Field, target: float | None) -> tuple[float | None, int, bool]:

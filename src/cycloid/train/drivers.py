@@ -145,7 +145,8 @@ def fit(
     loop = Loop(recipe, start, rule, examples.source(keys[ORDER]), probes, plan)
     outcome = with_bar(loop) if progress else loop.run()
     run = conclude_run(outcome, loop, start, examples, measures, key=keys[INTERVALS])
-    question = Question(start, {"data": data, "loss": chosen, "max_steps": max_steps, "key": key}, rule)
+    asked_about = {"data": data, "validation": validation, "test": test, "loss": chosen}
+    question = Question(start, {**asked_about, "max_steps": max_steps, "key": key}, rule)
     try:
         return conclude(run, throw=throw, question=question)
     except ConvergenceError as error:
