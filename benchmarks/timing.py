@@ -208,5 +208,6 @@ def _legend(setting: Mapping[str, str]) -> str:
     told = ", ".join(f"{key} {value}" for key, value in setting.items())
     return (
         "Interleaved rounds in one process; a ratio is the median over rounds of the time over the baseline's in the "
-        f"same round (below 1 is faster). Warm; the first call, with tracing and compilation, beside. Run on: {told}."
+        f"same round (below 1 is faster). Warm; the first call, with tracing and compilation, beside (a later row may "
+        f"reuse what an earlier one compiled). Run on: {told}."
     )
