@@ -77,7 +77,7 @@ class BarzilaiBorwein(AbstractMethod):
         dtype = state.recent.dtype
         evaluate = lambda x: _evaluate(objective, x, dtype)
         fresh = state.count == 0
-        here = jax.lax.cond(fresh, evaluate, lambda _: state.point, params)
+        here = jax.lax.cond(fresh, lambda: evaluate(params), lambda: state.point)
         square = _dot(here.gradient, here.gradient)
         first = 1 / jnp.maximum(optax.tree.norm(here.gradient, ord=jnp.inf), SHORTEST).astype(dtype)
         recent = state.recent.at[state.count % self.memory].set(here.value)

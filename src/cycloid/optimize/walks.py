@@ -82,7 +82,7 @@ def walk_from(objective: Objective, start: Any, method: AbstractMethod, settings
         record=(lambda walk: _row(walk, settings.path)) if settings.trace else None,
     )
     brief = walk._replace(x=None, update=None, memory=None)
-    return walk.x, walk.objective, (brief, rows if settings.trace else None)
+    return walk.x, walk.objective, (brief, Trace(*rows) if settings.trace else None)
 
 
 def _turn(walk: Walk, objective: Objective, method: AbstractMethod, tolerance: Tolerance) -> Walk:
@@ -139,5 +139,5 @@ def ending(walk: Walk, settings: Settings) -> Status:
     return Status.where(_nonfinite(walk), Status.named("nonfinite"), status)
 
 
-def _row(walk: Walk, path: bool) -> Trace:
-    return Trace(walk.objective, walk.gradient_norm, walk.step_norm, walk.x if path else None)
+def _row(walk: Walk, path: bool) -> tuple[Any, Any, Any, Any]:
+    return walk.objective, walk.gradient_norm, walk.step_norm, walk.x if path else None
