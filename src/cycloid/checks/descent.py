@@ -12,7 +12,7 @@ import numpy as np
 
 from cycloid.checks.cards import AGREES, DISAGREES, UNCHECKED, Card, compare, resting_on, unchecked
 from cycloid.checks.differences import central, complex_step, evaluate, flatten, is_analytic
-from cycloid.checks.operators import EVERY, LAST_BITS, probes
+from cycloid.checks.operators import EVERY, Room, probes
 from cycloid.checks.registry import register
 from cycloid.core.functions import as_objective
 from cycloid.core.numerals import numeral
@@ -36,11 +36,11 @@ def check_minimum(result: Minimum, question: Question) -> Card:
     f, x = flatten(as_objective(question.function, result.value), result.value)
     dtype = x.dtype
     height = float(evaluate(f, x[None])[0])
-    slack = LAST_BITS * float(jnp.finfo(dtype).eps) * (1.0 + abs(height))
-    card = _gradient_card(f, x, result, slack)
+    slack = Room(float(jnp.finfo(dtype).eps), 1.0 + abs(height)).rounding
     tolerance = as_tolerance(question.arguments.get("tol"), dtype)
     allowed = float(tolerance.allowed(height))
-    if not tolerance.is_zero and card.second_value is not None and card.second_value > allowed + card.allowance:
+    card = _gradient_card(f, x, result, slack + allowed)
+    if not tolerance.is_zero and card.second_value > card.allowance:
         why = (
             f"The gradient is {numeral(card.second_value, 3)}, above the tolerance {numeral(allowed, 3)}: this is no "
             f"stationary point. Raise max_steps= or change the learning rate."

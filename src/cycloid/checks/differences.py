@@ -13,6 +13,8 @@ import numpy as np
 
 # Each step is a quarter of the one before: ten of them reach from 0.1 down to 4e-7 of the scale of x.
 LEVELS, CONTRACTION, LONGEST = 10, 4.0, 0.1
+# Numbers in all the points evaluated at once.
+MOST_AT_ONCE = 5_000_000
 # In a complex step the imaginary part carries the derivative and nothing is subtracted, so that the step may be
 # as short as the dtype can hold: its square is far below the last bit, even in float32.
 IMAGINARY = 1e-20
@@ -108,14 +110,23 @@ def central(f: Callable[[Any], Any], x: Any, directions: Any) -> tuple[np.ndarra
     dtype = np.result_type(x.dtype)
     scale = jnp.maximum(jnp.max(jnp.abs(x), initial=0.0), 1.0) / jnp.maximum(jnp.max(jnp.abs(directions), axis=1), 1e-30)
     steps = LONGEST * scale[:, None] * CONTRACTION ** -jnp.arange(LEVELS, dtype=dtype)
-    move = steps[:, :, None] * directions[:, None, :]
-    points = jnp.stack([x + move, x - move], axis=2).reshape(-1, x.size)
-    values = evaluate(f, points)
-    values = values.reshape(*move.shape[:2], 2, *values.shape[1:]).astype(float)
+    values = _along(f, x, directions, jnp.stack([steps, -steps], axis=2)).astype(float)
     widths = np.asarray(steps, float).reshape(*steps.shape, *[1] * (values.ndim - 3))
     with np.errstate(invalid="ignore", over="ignore"):
         quotients = (values[:, :, 0] - values[:, :, 1]) / (2 * widths)
         return _extrapolate(quotients)
+
+
+def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> np.ndarray:
+    """f(x + s v) for each direction v, shape (k, n), and each of its steps s, shape (k, ...)."""
+    shape = steps.shape
+    if directions.size * steps[0].size <= MOST_AT_ONCE:
+        points = x + steps.reshape(shape[0], -1, 1) * directions[:, None, :]
+        values = evaluate(f, points.reshape(-1, x.size))
+    else:  # as many copies of a large model would not fit: one after another, in one compiled loop
+        one = jax.jit(lambda v, steps: jax.lax.map(lambda s: f(x + s * v), steps))
+        values = np.concatenate([np.asarray(one(v, s.ravel())) for v, s in zip(directions, steps)])
+    return values.reshape(*shape, *values.shape[1:])
 
 
 def _extrapolate(quotients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

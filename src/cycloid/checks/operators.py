@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,28 @@ EVERY, DIRECTIONS = 64, 16
 # How many last bits automatic differentiation and a second exact method may differ by: both round at each
 # operation, and a program of a hundred operations loses a few digits.
 LAST_BITS = 1e4
+
+
+class Room(NamedTuple):
+    """How far two methods may differ by rounding alone.
+
+    Args:
+        eps: of the dtype.
+        size: of the numbers that are added up on the way.
+    """
+
+    eps: float
+    size: float
+
+    @property
+    def rounding(self) -> float:
+        """For two exact methods."""
+        return LAST_BITS * self.eps * self.size
+
+    @property
+    def half_the_digits(self) -> float:
+        """For differences: of many error estimates the least flatters, so they are not trusted further than this."""
+        return max(self.eps**0.5 * self.size, self.rounding)
 
 
 def derivative(f: Any, x: Any, order: int = 1, value: Any = None) -> Card:
@@ -56,18 +78,17 @@ def derivative(f: Any, x: Any, order: int = 1, value: Any = None) -> Card:
     answer = differentiate.derivative(function, order=order)(x) if value is None else value
     answer = float(np.asarray(answer))
     below = differentiate.derivative(function, order=order - 1) if order > 1 else function
-    size = 1.0 + abs(answer) + abs(float(np.asarray(function(x)).real))
-    slack = LAST_BITS * float(jnp.finfo(x.dtype).eps) * size
+    room = Room(float(jnp.finfo(x.dtype).eps), 1.0 + abs(answer) + abs(float(np.asarray(function(x)).real)))
 
     slope, slope_error = central(lambda v: below(v[0]), x[None], jnp.ones((1, 1), x.dtype))
     what = "differences" if order == 1 else f"differences of the derivative of order {order - 1}"
-    cards = [_against(claim, method, what, answer, slope[0], slack, slope_error[0])]
+    cards = [_against(claim, method, what, answer, slope[0], room.half_the_digits, slope_error[0])]
     if is_analytic(function, x):
         again, error = circle(function, float(x), order)
-        cards.insert(0, _against(claim, method, "Cauchy's integral on a circle", answer, again, slack, error))
+        cards.insert(0, _against(claim, method, "Cauchy's integral on a circle", answer, again, room.rounding, error))
     exact = _algebra(f, float(x), order)
     if exact is not None:
-        cards.append(compare(claim, method, "algebra (SymPy, 30 digits)", answer, exact, allowance=slack))
+        cards.append(compare(claim, method, "algebra (SymPy, 30 digits)", answer, exact, allowance=room.rounding))
     return resting_on(_conclusion(cards[0]), *cards[1:])
 
 
@@ -102,9 +123,9 @@ def gradient(f: Any, x: Any, value: Any = None) -> Card:
     if hasattr(f, "expr") and point.size == len(f.variables):
         exact = [_algebra(f, dict(zip(f.variables, np.asarray(point, float).tolist())), 1, v) for v in f.variables]
         if None not in exact:
-            slack = LAST_BITS * float(jnp.finfo(point.dtype).eps) * (1.0 + float(np.abs(np.asarray(slopes)).max()))
-            algebra = "algebra (SymPy, 30 digits)"
-            cards.append(compare(cards[0].claim, cards[0].method, algebra, np.asarray(slopes), exact, allowance=slack))
+            room = Room(float(jnp.finfo(point.dtype).eps), 1.0 + float(np.abs(np.asarray(slopes)).max()))
+            names = (cards[0].claim, cards[0].method, "algebra (SymPy, 30 digits)")
+            cards.append(compare(*names, np.asarray(slopes), exact, allowance=room.rounding))
     return resting_on(_conclusion(cards[0]), *cards[1:])
 
 
@@ -121,13 +142,12 @@ def slope_cards(f: Callable[[Any], Any], point: Any, slopes: Any, claim: str) ->
     claimed = np.asarray(slopes, float) if axes else np.asarray(directions, float) @ np.asarray(slopes, float)
     method = "automatic differentiation" + ("" if axes else f", along {len(directions)} random directions")
     height = abs(float(np.asarray(evaluate(f, point[None]))[0].real))
-    size = 1.0 + height + float(np.max(np.abs(claimed), initial=0.0))
-    slack = LAST_BITS * float(jnp.finfo(point.dtype).eps) * size
+    room = Room(float(jnp.finfo(point.dtype).eps), 1.0 + height + float(np.max(np.abs(claimed), initial=0.0)))
     values, errors = central(f, point, directions)
-    cards = [_against(claim, method, "differences", claimed, values, slack, float(errors.max()))]
+    cards = [_against(claim, method, "differences", claimed, values, room.half_the_digits, float(errors.max()))]
     if is_analytic(f, point):
         steps = complex_step(f, point, directions)
-        cards.insert(0, compare(claim, method, "complex step", claimed, steps, allowance=slack))
+        cards.insert(0, compare(claim, method, "complex step", claimed, steps, allowance=room.rounding))
     return cards
 
 

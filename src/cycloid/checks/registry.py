@@ -11,8 +11,8 @@ from cycloid.core.results import Question, Result
 REGISTRY = Registry(
     "check",
     {
-        "cycloid.optimize": "cycloid.checks.descent",
-        "cycloid.learn": "cycloid.checks.training",
+        "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests"),
+        "cycloid.learn": ("cycloid.checks.training",),
     },
 )
 register = REGISTRY.register

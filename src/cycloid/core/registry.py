@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,8 +14,8 @@ class Registry:
 
     Args:
         verb: what the functions do to a result, as said in messages: "check", "draw".
-        rooms: branch package -> module whose import registers the functions for that branch's types. A room
-            is imported the first time a result of its branch comes, so that a verb costs what it is used for.
+        rooms: branch package -> modules whose import registers the functions for that branch's types. They
+            are imported the first time a result of the branch comes, so that a verb costs what it is used for.
 
     Example:
         >>> words = Registry("spell", {})
@@ -27,7 +26,7 @@ class Registry:
         'the number True'
     """
 
-    def __init__(self, verb: str, rooms: Mapping[str, str]):
+    def __init__(self, verb: str, rooms: Mapping[str, Sequence[str]]):
         self.verb = verb
         self._rooms = dict(rooms)
         self._functions: dict[type, Callable[..., Any]] = {}
@@ -65,12 +64,13 @@ class Registry:
 
     def known(self) -> list[str]:
         """The names of all the types served, every branch's room opened."""
-        for room in self._rooms.values():
-            if importlib.util.find_spec(room) is not None:
+        for rooms in self._rooms.values():
+            for room in rooms:
                 importlib.import_module(room)
         return sorted(kind.__name__ for kind in self._functions)
 
     def _enter(self, module: str) -> None:
-        for branch, room in self._rooms.items():
+        for branch, rooms in self._rooms.items():
             if module == branch or module.startswith(f"{branch}."):
-                importlib.import_module(room)
+                for room in rooms:
+                    importlib.import_module(room)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cycloid.core.numerals import numeral
-from cycloid.figures.draw import curve, dots, exact, label, panels
+from cycloid.figures.draw import band, curve, dots, exact, label, panels
 from cycloid.figures.registry import register
 from cycloid.figures.theme import faded, mixed, palette
 from cycloid.learn.reading import QUESTIONS
@@ -16,6 +16,8 @@ from cycloid.learn.runs import Run
 
 # Letters of the sans serif at 13 pixels that fit on a line of the subtitle.
 LINE = 120
+# And on the rest of a panel's legend, beside the training and validation rows.
+LEGEND = 30
 
 
 @register(Run)
@@ -38,7 +40,7 @@ def run_figure(run: Run, *, title: str | None = None, dark: bool = False) -> Any
         horizontal_spacing=0.11, vertical_spacing=0.25, height=620 + 18 * len(lines),
         layout={"margin": {"l": 64, "r": 24, "t": (120 if heading else 60) + 18 * len(lines), "b": 56}},
     )  # fmt: skip
-    fig.update_annotations(yshift=20)  # the legend of a panel stands between its question and its curves
+    fig.update_annotations(yshift=25)  # the legend of a panel stands between its question and its curves
     loss_panel(fig, run, dark, {"row": 1, "col": 1})
     gradient_panel(fig, run, dark, {"row": 1, "col": 2})
     update_panel(fig, run, dark, {"row": 2, "col": 1})
@@ -58,14 +60,18 @@ def _heading(run: Run) -> str:
 def loss_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
     """Losses on training and validation rows, and of each group of examples."""
     c, history = palette(dark), run.history
-    groups = run.groups if "group_losses" in history else ()
-    for i, group in enumerate(groups):
-        _one_of_many(fig, run, history["group_losses"][:, i], group, i, len(groups), dark, at, most=3)
     curve(fig, history["step"], history["train_loss"], "training rows", c["accent"], at=at)
     if "validation_loss" in history:
         curve(fig, history["step"], history["validation_loss"], "validation rows", c["warm"], at=at)
         if 0 < run.best_step < run.steps:
             fig.add_vline(x=run.best_step, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
+            left = run.best_step > run.steps / 2
+            fig.add_annotation(
+                x=run.best_step, y=1, yref="y domain", yanchor="top", text=f"lowest at {run.best_step}", showarrow=False,
+                xanchor="right" if left else "left", xshift=-4 if left else 4, font={"size": 11, "color": c["muted"]}, **at,
+            )  # fmt: skip
+    groups = run.groups if "group_losses" in history else ()
+    _many(fig, run, history["group_losses"] if groups else None, groups, "each group", dark, at)
     _logarithmic(fig, [history[k] for k in ("train_loss", "validation_loss") if k in history], at)
     fig.update_yaxes(title="loss", **at)
 
@@ -73,9 +79,8 @@ def loss_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
 def gradient_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
     """The norm of the gradient, whole and by parameter array."""
     c, history = palette(dark), run.history
-    norms = history["layer_gradient_norms"]
-    for i, layer in enumerate(run.layers if len(run.layers) > 1 else ()):
-        _one_of_many(fig, run, norms[:, i], layer, i, len(run.layers), dark, at, most=2)
+    several = run.layers if len(run.layers) > 1 else ()
+    _many(fig, run, history["layer_gradient_norms"], several, "each parameter array", dark, at)
     curve(fig, history["step"], history["gradient_norm"], "all parameters", c["ink"], at=at)
     _logarithmic(fig, [history["gradient_norm"]], at)
     fig.update_yaxes(title="‖∇L‖", **at)
@@ -102,10 +107,10 @@ def metric_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
         fig.add_annotation(text="no metric was asked for", x=0.5, y=0.5, xref="x4 domain", yref="y4 domain", showarrow=False)
         return
     watched = "validation rows" if "validation_loss" in history else "training rows"
-    fig.add_hrect(y0=metric.low, y1=metric.high, fillcolor=faded(c["green"], 0.14), line_width=0, layer="below", **at)
+    ends, name = [history["step"][0], history["step"][-1]], f"{metric.part} rows at the end, {metric.level:.0%}"
+    band(fig, ends, [metric.low] * 2, [metric.high] * 2, name, c["green"], at=at)
+    curve(fig, ends, [metric.value] * 2, name, c["green"], at=at, width=1.5)
     curve(fig, history["step"], history["metric"], watched, c["warm"] if watched[0] == "v" else c["accent"], at=at)
-    curve(fig, [history["step"][0], history["step"][-1]], [metric.value] * 2,
-          f"{metric.part} rows at the end, {metric.level:.0%}", c["green"], at=at, width=1.5)  # fmt: skip
     if run.verdict is not None and np.isfinite(run.verdict.baseline_value):
         exact(fig, run.verdict.baseline_value, label(run.verdict.baseline), dark=dark, at=at)
     fig.update_yaxes(title=f"{metric.name}, {metric.better} is better", **at)
@@ -119,13 +124,15 @@ def _logarithmic(fig: Any, columns: list[Any], at: dict[str, int], ratio: float 
         fig.update_yaxes(type="log", dtick=1, **at)
 
 
-def _one_of_many(
-    fig: Any, run: Run, y: Any, name: str, index: int, count: int, dark: bool, at: dict[str, int], most: int
-) -> None:
-    """One of several thin curves, from teal for the first to purple for the last; named in the legend when few."""
+def _many(fig: Any, run: Run, columns: Any, names: Any, together: str, dark: bool, at: dict[str, int]) -> None:
+    """Several thin curves, from teal for the first to purple for the last; under one name where the legend is short."""
     c = palette(dark)
-    colour = mixed(c["teal"], c["purple"], index / max(1, count - 1))
-    curve(fig, run.history["step"], y, name, faded(colour, 0.7), at=at, width=1, showlegend=count <= most)
+    named = sum(map(len, names)) + 6 * len(names) <= LEGEND
+    for i, name in enumerate(names):
+        colour = faded(mixed(c["teal"], c["purple"], i / max(1, len(names) - 1)), 0.7)
+        curve(fig, run.history["step"], columns[:, i], name, colour, at=at, width=1, showlegend=named)
+    if len(names) and not named:
+        curve(fig, [None], [None], together, mixed(c["teal"], c["purple"], 0.5), at=at, width=1)
 
 
 def _own_legend(fig: Any, row: int, col: int, name: str) -> None:
@@ -133,7 +140,7 @@ def _own_legend(fig: Any, row: int, col: int, name: str) -> None:
     subplot = fig.get_subplot(row, col)
     fig.update_layout({name: {
         "x": subplot.xaxis.domain[0], "xanchor": "left", "y": subplot.yaxis.domain[1] + 0.005, "yanchor": "bottom",
-        "orientation": "h", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 11}, "tracegroupgap": 0, "itemwidth": 30,
+        "orientation": "h", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 11}, "tracegroupgap": 0, "itemsizing": "trace",
     }})  # fmt: skip
     axis = subplot.xaxis.plotly_name.replace("axis", "")
     fig.for_each_trace(lambda t: t.update(legend=name), selector={"xaxis": axis})

@@ -9,8 +9,8 @@ from cycloid.core.registry import Registry
 REGISTRY = Registry(
     "draw",
     {
-        "cycloid.optimize": "cycloid.figures.contests",
-        "cycloid.learn": "cycloid.figures.chains",
+        "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
+        "cycloid.learn": ("cycloid.figures.chains",),
     },
 )
 register = REGISTRY.register

@@ -97,7 +97,7 @@ def _panel_name(fig: Any, text: str, colour: str, row: int) -> None:
     axis = "" if row == 1 else str(row)
     fig.add_annotation(
         x=0, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain", text=f"<i>{text}</i>", showarrow=False,
-        xanchor="right", yanchor="bottom", xshift=-8, font={"family": SERIF, "size": 17, "color": colour},
+        xanchor="left", yanchor="bottom", xshift=2, font={"family": SERIF, "size": 17, "color": colour},
     )  # fmt: skip
 
 

@@ -234,7 +234,10 @@ def _trail(fig: Any, name: str, trail: np.ndarray, function: Any, scale: Height,
         go.Scatter(
             x=trail[:, 0], y=trail[:, 1], mode="lines+markers", name=label(name), legendgroup=label(name),
             line={"color": colour, "width": 2.2, "simplify": False},
-            marker={"size": _beads(len(trail)), "color": colour, "opacity": 1, "line": {"width": 0}},
+            marker={
+                "size": _beads(len(trail)), "color": colour, "opacity": 1,
+                "line": {"width": [0.0] * (len(trail) - 1) + [1.5], "color": palette(dark)["sheet"]},
+            },
         ),
         row=1, col=2,
     )  # fmt: skip

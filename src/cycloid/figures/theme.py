@@ -24,7 +24,7 @@ DARK = {
 # One colour for a method wherever it appears: in a race, on the terrain, in the lab.
 METHODS = {
     "GradientDescent": "accent", "SGD": "gold", "Momentum": "warm", "Nesterov": "purple", "Adagrad": "teal",
-    "RMSprop": "rose", "Adam": "green", "AdamW": "earth",
+    "RMSprop": "rose", "Adam": "green", "AdamW": "earth", "BarzilaiBorwein": "ink",
 }  # fmt: skip
 _CYCLE = ("accent", "warm", "green", "purple", "gold", "teal", "rose", "earth")
 
@@ -83,6 +83,7 @@ def template(dark: bool = False) -> dict[str, Any]:
         "gridcolor": c["rule"], "gridwidth": 1, "zeroline": False, "linecolor": c["muted"], "ticks": "outside",
         "ticklen": 4, "tickcolor": c["rule"], "tickfont": {"color": c["muted"], "size": 12}, "automargin": True,
         "title": {"font": {"color": c["ink"], "size": 13}, "standoff": 8}, "exponentformat": "power",
+        "minorloglabels": "none",
     }  # fmt: skip
     space = {
         "backgroundcolor": c["paper"], "gridcolor": c["rule"], "linecolor": c["muted"], "zeroline": False,
