@@ -1,5 +1,8 @@
 """A user's function: a callable, a formula or text; NumPy inside it is answered with the line."""
 
+import math
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +18,23 @@ def uses_numpy(x):
 def test_numpy_is_answered_with_the_line():
     with pytest.raises(TypeError, match=r"uses_numpy calls NumPy.*use jax.numpy.*np\.sin\(np\.asarray\(x\)\)"):
         jax.jit(as_function(uses_numpy))(1.0)
+
+
+def test_math_and_float_are_answered_with_the_line():
+    with pytest.raises(TypeError, match=r"asks for the number behind.*use jax\.numpy instead of math.*math\.sin"):
+        jax.jit(as_function(lambda x: math.sin(x)))(1.0)
+
+
+def test_a_python_branch_keeps_its_own_error():
+    with pytest.raises(jax.errors.TracerBoolConversionError):
+        jax.jit(as_function(lambda x: x if x > 0 else -x))(1.0)
+
+
+def test_a_module_with_arrays_equals_itself_alone():
+    nets = [eqx.nn.Linear(2, 1, key=jax.random.key(0)) for _ in range(2)]
+    assert as_function(nets[0]) == as_function(nets[0])
+    assert as_function(nets[0]) != as_function(nets[1])
+    assert jax.jit(as_function(nets[0]))(jnp.ones(2)).shape == (1,)
 
 
 def test_equal_functions_are_equal_so_that_they_compile_once():

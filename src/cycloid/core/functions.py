@@ -26,19 +26,37 @@ class Traceable:
         try:
             return self.function(*args, **kwargs)
         except jax.errors.TracerArrayConversionError as error:
-            raise TypeError(_numpy_hint(self.function, error)) from error
+            raise TypeError(_hint(self.function, error, "calls NumPy on", "use jax.numpy instead of numpy")) from error
+        except jax.errors.TracerBoolConversionError:
+            raise  # a Python branch: drivers run such a function unjitted
+        except jax.errors.ConcretizationTypeError as error:
+            cure = "use jax.numpy instead of math, float() and int()"
+            raise TypeError(_hint(self.function, error, "asks for the number behind", cure)) from error
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Traceable) and self.function == other.function
+        if not isinstance(other, Traceable):
+            return False
+        if self.function is other.function:
+            return True
+        return _is_hashable(self.function) and bool(self.function == other.function)
 
     def __hash__(self) -> int:
-        return hash(self.function)
+        return hash(self.function) if _is_hashable(self.function) else id(self.function)
 
     def __repr__(self) -> str:
         return repr(self.function)
 
 
-def _numpy_hint(function: Callable[..., Any], error: BaseException) -> str:
+def _is_hashable(function: Callable[..., Any]) -> bool:
+    """False for an equinox module that holds arrays: it equals itself alone."""
+    try:
+        hash(function)
+    except TypeError:
+        return False
+    return True
+
+
+def _hint(function: Callable[..., Any], error: BaseException, deed: str, cure: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
     mine = [frame for frame in frames if own and frame.filename == own and frame.name != "__call__"]
@@ -46,7 +64,7 @@ def _numpy_hint(function: Callable[..., Any], error: BaseException) -> str:
     where = (mine or outside or frames)[-1]
     name = getattr(function, "__name__", "the function")
     return (
-        f"{name} calls NumPy on a value that JAX is tracing: use jax.numpy instead of numpy "
+        f"{name} {deed} a value that JAX is tracing: {cure} "
         f"(line {where.lineno} of {where.filename}: {where.line or 'source not found'})."
     )
 
