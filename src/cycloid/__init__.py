@@ -23,7 +23,6 @@ _BRANCHES = ("checks", "differentiate", "figures", "lab", "learn", "optimize", "
 # name -> (module, attribute)
 _VERBS = {
     "check": ("cycloid.checks", "check"),
-    "compare": ("cycloid.train", "compare"),
     "figure": ("cycloid.figures", "figure"),
     "race": ("cycloid.optimize", "race"),
     "formula": ("cycloid.core.formulas", "formula"),
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from cycloid.core.tolerance import Tolerance, enable_x64
     from cycloid.figures import figure
     from cycloid.optimize import race
-    from cycloid.train import compare
 
 
 def __getattr__(name: str) -> Any:
