@@ -1,11 +1,17 @@
 """Training: real data in, a model out, and the whole chain between them open to the eye."""
 
+from typing import TYPE_CHECKING, Any
+
 from cycloid.learn.losses import LOSSES
-from cycloid.train.data import Data, Preparation, load
+from cycloid.train.comparisons import Comparison, Standing, compare
 from cycloid.train.drivers import fit
 from cycloid.train.metrics import METRICS
 from cycloid.train.models import MODELS, Blueprint, linear, logistic, mlp, softmax
-from cycloid.train.sources import BUNDLED
+from cycloid.train.preparation import Data, Preparation
+
+if TYPE_CHECKING:
+    from cycloid.train.data import load
+    from cycloid.train.sources import BUNDLED
 
 __all__ = [
     "BUNDLED",
@@ -13,8 +19,11 @@ __all__ = [
     "METRICS",
     "MODELS",
     "Blueprint",
+    "Comparison",
     "Data",
     "Preparation",
+    "Standing",
+    "compare",
     "fit",
     "linear",
     "load",
@@ -22,3 +31,16 @@ __all__ = [
     "mlp",
     "softmax",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What reads tables loads pandas, and only when it is named."""
+    if name == "load":
+        from cycloid.train.data import load
+
+        return load
+    if name == "BUNDLED":
+        from cycloid.train.sources import BUNDLED
+
+        return BUNDLED
+    raise AttributeError(f"cycloid.train has no {name!r}; it has {', '.join(__all__)}.")

@@ -1,21 +1,19 @@
-"""Data made ready for training, each choice reported: types, empty cells, categories, scaling, three parts."""
+"""`load`: a table made ready for training, each choice reported."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from cycloid.core.parallel import check_key
 from cycloid.learn.feeds import Rows
 from cycloid.train.columns import Column, as_numbers, as_text, column_of, fit_column, kind_of
+from cycloid.train.preparation import Data, Preparation
 from cycloid.train.sources import Source, open_source
 from cycloid.train.splits import PARTS, check_split, split_rows
 from cycloid.train.targets import encode_classes, find_target, giveaways, infer_task
@@ -23,146 +21,11 @@ from cycloid.train.targets import encode_classes, find_target, giveaways, infer_
 FEATURES = 20_000  # after categories have been spread out
 
 
-@final
-class Preparation(eqx.Module):
-    """From rows as they come to inputs of a model, and from its outputs to answers; learned from training rows.
-
-    Attributes:
-        columns: how each column of the table enters.
-        features: names of the inputs.
-        center: subtracted from each input.
-        scale: by which it is divided then.
-        target: name of the target.
-        target_center: subtracted from the target of a regression.
-        target_scale: by which it is divided then.
-        classes: labels in the order of the class numbers; None for a regression.
-    """
-
-    columns: tuple[Column, ...] = eqx.field(static=True)
-    features: tuple[str, ...] = eqx.field(static=True)
-    center: Float[Array, " d"]
-    scale: Float[Array, " d"]
-    target: str = eqx.field(static=True)
-    target_center: Float[Array, ""]
-    target_scale: Float[Array, ""]
-    classes: tuple[Any, ...] | None = eqx.field(static=True)
-
-    def inputs(self, rows: Any) -> Float[Array, "n d"]:
-        """Rows (a DataFrame, a list of dicts, or an array in the order of `columns`) as inputs of the model.
-
-        Raises:
-            ValueError: when a column is missing or a cell is of the wrong kind.
-        """
-        if isinstance(rows, dict):
-            rows = [rows]
-        names = [column.name for column in self.columns]
-        if isinstance(rows, (np.ndarray, jax.Array)):
-            if rows.ndim != 2 or rows.shape[1] != len(names):
-                raise ValueError(f"rows have the {len(names)} columns {', '.join(names)}; the shape was {rows.shape}.")
-            rows = pd.DataFrame(np.asarray(rows), columns=names)
-        frame = pd.DataFrame(rows)
-        absent = [name for name in names if name not in frame]
-        if absent:
-            raise ValueError(f"the rows lack the columns {', '.join(absent)}.")
-        return self.scaled(self.encode(frame))
-
-    def encode(self, frame: pd.DataFrame) -> np.ndarray:
-        """The features before scaling, in float64."""
-        return np.concatenate([column.encode(column_of(frame, column.name)) for column in self.columns], axis=1)
-
-    def scaled(self, raw: np.ndarray) -> Float[Array, "n d"]:
-        """(raw − center) / scale."""
-        return jnp.asarray((raw - np.asarray(self.center, float)) / np.asarray(self.scale, float), self.center.dtype)
-
-    def scale_target(self, y: np.ndarray) -> Array:
-        """Targets as the model learns them."""
-        if self.classes is not None:
-            return jnp.asarray(y, jnp.int32)
-        shifted = (y - np.asarray(self.target_center, float)) / np.asarray(self.target_scale, float)
-        return jnp.asarray(shifted, self.center.dtype)
-
-    def unscaled(self, outputs: Any) -> Any:
-        """Outputs in the unit of the target; logits stay as they are."""
-        if self.classes is not None:
-            return outputs
-        return np.asarray(outputs) * np.asarray(self.target_scale) + np.asarray(self.target_center)
-
-    def answers(self, outputs: Any) -> Any:
-        """Numbers in the unit of the target, or class labels."""
-        from cycloid.train.metrics import predicted
-
-        if self.classes is None:
-            return self.unscaled(outputs)
-        return np.array(self.classes)[predicted(np.asarray(outputs, float))]
-
-
-@final
-class Data(eqx.Module):
-    """A data set made ready: three parts, what was learned from the training one, and the report.
-
-    Attributes:
-        name: of the source.
-        task: "regression", "binary" or "multiclass".
-        train: the rows trained on; x standardised, y standardised or class numbers.
-        validation: rows for choosing and stopping; None without them.
-        test: rows for the final metric alone; None without them.
-        preparation: how rows become inputs.
-        report: each choice that was made, a sentence each.
-    """
-
-    name: str = eqx.field(static=True)
-    task: str = eqx.field(static=True)
-    train: Rows
-    validation: Rows | None
-    test: Rows | None
-    preparation: Preparation
-    report: tuple[str, ...] = eqx.field(static=True)
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the inputs of a model."""
-        return self.preparation.features
-
-    @property
-    def target(self) -> str:
-        """Name of the target."""
-        return self.preparation.target
-
-    @property
-    def classes(self) -> tuple[Any, ...] | None:
-        """Class labels; None for a regression."""
-        return self.preparation.classes
-
-    def transform(self, rows: Any) -> Float[Array, "n d"]:
-        """New rows as inputs of a model trained on this data."""
-        return self.preparation.inputs(rows)
-
-    def describe(self) -> str:
-        """The report as one text."""
-        return "\n".join(self.report)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the prepared data to one file; `Data.load` reads it."""
-        from cycloid.core.storage import save
-
-        save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Data:
-        """Read what `save` wrote."""
-        from cycloid.core.storage import load
-
-        found = load(path)
-        if not isinstance(found, cls):
-            raise ValueError(f"{os.fspath(path)} holds no prepared data.")
-        return found
-
-
 def load(
-    source: str | os.PathLike[str] | pd.DataFrame | tuple[Any, Any],
+    source: Any,
     target: str | None = None,
     *,
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | None = None,
     split: Sequence[float] = (0.6, 0.2, 0.2),
     task: str | None = None,
     drop: Sequence[str] = (),
@@ -206,13 +69,13 @@ def load(
         >>> data.task, data.train.x.shape, data.test.x.shape
         ('regression', (265, 10), (89, 10))
     """
-    check_key(key, "splitting the rows into parts")
+    checked = check_key(key, "splitting the rows into parts")
     shares = check_split(split)
     found = open_source(source, target, separator=separator, encoding=encoding)
     name = find_target(list(found.frame.columns), found.target, found.name)
     table = _take_target(found, name, task, drop)
     classes = table.y if table.labels is not None else None
-    parts = split_rows(len(table.y), shares, key=key, classes=classes)
+    parts = split_rows(len(table.y), shares, key=checked, classes=classes)
     preparation, told = _fit(table, parts[0], set(keep), scale)
     raw = preparation.encode(table.frame)
     train, validation, test = (_part(preparation, raw, table.y, rows) for rows in parts)

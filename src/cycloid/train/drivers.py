@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,7 +20,7 @@ from cycloid.learn import checkpoints
 from cycloid.learn.loops import Loop, Plan, Progress
 from cycloid.learn.losses import AbstractLoss, as_loss
 from cycloid.learn.runs import Run
-from cycloid.learn.steps import Recipe
+from cycloid.learn.steps import Probes, Recipe
 from cycloid.optimize import AbstractGradientMethod, Adam, from_optax
 from cycloid.optimize import method as as_method
 from cycloid.train.bars import with_bar
@@ -42,7 +42,7 @@ def fit(
     model: Any,
     data: Any,
     *,
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | None = None,
     loss: Any = None,
     method: Any = None,
     max_steps: int = 2_000,
@@ -123,35 +123,89 @@ def fit(
 
     Reference: Rumelhart, Hinton, Williams, Learning representations by back-propagating errors, 1986.
     """
-    check_key(key, "training (starting weights, order of the rows, intervals)")
-    keys = [jax.random.fold_in(key, purpose) for purpose in range(PURPOSES)]
+    _check_integers(patience=patience, checkpoint_every=checkpoint_every, optional=True)
+    shaping = {"loss": loss, "validation": validation, "test": test, "batch_size": batch_size, "metrics": metrics}
+    numbers = {"accumulate": accumulate, "mesh": mesh, "precision": precision, "remat": remat}
+    limits = {"max_steps": max_steps, "record_every": record_every, "evaluate_rows": evaluate_rows}
+    job = prepare(model, data, key=key, **shaping, **numbers, **limits)
+    rule = gradient_method(method)
+    often = checkpoint_every or record_every
+    stop = as_tolerance(tol, working_dtype(eqx.filter(job.start, eqx.is_inexact_array)))
+    identity = {} if checkpoint is None else _identity(job, rule)
+    plan = Plan(max_steps, record_every, patience, stop, callback, checkpoint, often, resume, identity)
+    loop = Loop(job.recipe, job.start, rule, job.source(), job.probes, plan)
+    outcome = with_bar(loop) if progress else loop.run()
+    run = conclude_run(outcome, loop, job.start, job.examples, job.measures, key=job.keys[INTERVALS])
+    arguments = {"data": data, "loss": job.recipe.loss, "max_steps": max_steps, "key": key}
+    try:
+        return conclude(run, throw=throw, question=Question(job.start, arguments, rule))
+    except ConvergenceError as error:
+        error.add_note(run.explanation)
+        raise
+
+
+class Job(NamedTuple):
+    """A task ready to be trained by any method.
+
+    Attributes:
+        examples: trained on and kept apart.
+        start: the model before training.
+        recipe: what a step is.
+        measures: the metrics, the first being the one judged by.
+        probes: the rows watched.
+        keys: one a purpose.
+    """
+
+    examples: Examples
+    start: Any
+    recipe: Recipe
+    measures: list[Measure]
+    probes: Probes
+    keys: list[PRNGKeyArray]
+
+    def source(self) -> Any:
+        """The batches from the first on."""
+        return self.examples.source(self.keys[ORDER])
+
+
+def prepare(
+    model: Any,
+    data: Any,
+    *,
+    key: PRNGKeyArray | None,
+    loss: Any = None,
+    validation: Any = None,
+    test: Any = None,
+    batch_size: int | None = 128,
+    metrics: Sequence[str] | str | None = None,
+    accumulate: int | None = None,
+    mesh: Mesh | None = None,
+    precision: str | None = None,
+    remat: bool = False,
+    max_steps: int = 2_000,
+    record_every: int = 100,
+    evaluate_rows: int | str | None = None,
+) -> Job:
+    """Everything about a training task that does not depend on the method; arguments as in `fit`.
+
+    Raises:
+        TypeError, ValueError: for a wrong call.
+    """
+    checked = check_key(key, "training (starting weights, order of the rows, intervals)")
+    keys = [jax.random.fold_in(checked, purpose) for purpose in range(PURPOSES)]
     _check_integers(max_steps=max_steps, record_every=record_every)
-    _check_integers(patience=patience, accumulate=accumulate, checkpoint_every=checkpoint_every, optional=True)
+    _check_integers(accumulate=accumulate, optional=True)
     asked = None if loss is None else as_loss(loss)
     examples = as_examples(data, loss=asked, model=model, validation=validation, test=test, batch_size=batch_size)
     chosen = default_loss(examples.task) if asked is None else asked
     check_loss(chosen, examples.task)
-    rule = gradient_method(method)
     measures = choose(metrics, examples.task)
     start = _start(model, examples, chosen, keys[START], remat)
     parts = accumulate or (1 if mesh is None else MICRO_BATCHES)
-    recipe = _recipe(examples, chosen, measures, record_every, max_steps, parts, mesh, precision)
+    length = min(record_every, max_steps)
+    recipe = _recipe(examples, chosen, measures, length, parts, mesh, precision)
     probes = examples.probes(_probe_limit(evaluate_rows, record_every * examples.batch_size), keys[PROBE])
-    identity = {} if checkpoint is None else _identity(start, rule, examples, recipe, key)
-    dtype = working_dtype(eqx.filter(start, eqx.is_inexact_array))
-    often = checkpoint_every or record_every
-    stop = as_tolerance(tol, dtype)
-    plan = Plan(max_steps, record_every, patience, stop, callback, checkpoint, often, resume, identity)
-    loop = Loop(recipe, start, rule, examples.source(keys[ORDER]), probes, plan)
-    outcome = with_bar(loop) if progress else loop.run()
-    run = conclude_run(outcome, loop, start, examples, measures, key=keys[INTERVALS])
-    asked_about = {"data": data, "validation": validation, "test": test, "loss": chosen}
-    question = Question(start, {**asked_about, "max_steps": max_steps, "key": key}, rule)
-    try:
-        return conclude(run, throw=throw, question=question)
-    except ConvergenceError as error:
-        error.add_note(run.explanation)
-        raise
+    return Job(examples, start, recipe, measures, probes, keys)
 
 
 def gradient_method(method: Any) -> AbstractGradientMethod:
@@ -184,8 +238,7 @@ def _recipe(
     examples: Examples,
     loss: Any,
     measures: list[Measure],
-    record_every: int,
-    max_steps: int,
+    length: int,
     parts: int,
     mesh: Mesh | None,
     precision: str | None,
@@ -199,7 +252,6 @@ def _recipe(
         )
     score = live(examples.task) if measures else None
     groups = len(examples.groups) if isinstance(loss, AbstractLoss) else 0
-    length = min(record_every, max_steps)
     return Recipe(loss, score, examples.batch_size, length, parts, as_mesh(mesh), precision, groups)
 
 
@@ -214,18 +266,18 @@ def _probe_limit(asked: int | str | None, rows_a_record: int) -> int | None:
     return asked
 
 
-def _identity(start: Any, rule: Any, examples: Examples, recipe: Recipe, key: PRNGKeyArray) -> dict[str, str]:
+def _identity(job: Job, method: Any) -> dict[str, str]:
     """What a checkpoint must agree on; devices, patience and the number of steps may change."""
     return checkpoints.identify(
-        starting_model=start,
-        method=rule,
-        loss=recipe.loss,
-        data=(examples.train, examples.validation),
-        batch_size=recipe.batch_size,
-        record_interval=recipe.length,
-        micro_batches=recipe.accumulate,
-        precision=recipe.precision,
-        key=key,
+        starting_model=job.start,
+        method=method,
+        loss=job.recipe.loss,
+        data=(job.examples.train, job.examples.validation),
+        batch_size=job.recipe.batch_size,
+        record_interval=job.recipe.length,
+        micro_batches=job.recipe.accumulate,
+        precision=job.recipe.precision,
+        order=job.keys,
     )
 
 

@@ -15,8 +15,8 @@ from jaxtyping import PRNGKeyArray
 from cycloid.learn.feeds import ResidentSource, Rows, StreamSource
 from cycloid.learn.losses import AbstractLoss, CrossEntropy, SquaredError
 from cycloid.learn.steps import Probes
-from cycloid.train.data import Data, Preparation
 from cycloid.train.models import MODELS, Blueprint
+from cycloid.train.preparation import Data, Preparation
 
 QUARTILES_FROM = 8  # rows from which a regression's examples are grouped by quartiles of the target
 
