@@ -90,9 +90,15 @@ class BarzilaiBorwein(AbstractMethod):
             good = _finite(point) & (point.value <= ceiling - DECREASE * length * square)
             return _Trial(length, update, point, tried + 1, good)
 
-        start = attempt(jnp.where(fresh, first, state.length), jnp.zeros((), jnp.int32))
+        begin = _Trial(
+            jnp.where(fresh, first, state.length) / SHORTEN,
+            here.gradient,
+            here,
+            jnp.zeros((), jnp.int32),
+            jnp.zeros((), bool),
+        )
         refused = lambda t: ~t.accepted & (t.tried < REFUSALS)
-        trial = jax.lax.while_loop(refused, lambda t: attempt(t.length * SHORTEN, t.tried), start)
+        trial = jax.lax.while_loop(refused, lambda t: attempt(t.length * SHORTEN, t.tried), begin)
         chosen = jax.tree.map(lambda t: jnp.where(trial.accepted, t, jnp.zeros_like(t)), trial.update)
         point = jax.tree.map(lambda t, h: jnp.where(trial.accepted, t, h), trial.point, here)
         length = _next_length(trial, here, chosen, state.count)
