@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -54,7 +55,7 @@ ARRAYS: dict[str, Callable[..., Any]] = {
     "erfc": special.erfc,
     "gamma": special.gamma,
     "lgamma": special.gammaln,
-    "digamma": special.digamma,
+    "digamma": lambda x: _polygamma(0, x),
     "factorial": lambda x: special.gamma(x + 1.0),
     "max": jnp.maximum,
     "min": jnp.minimum,
@@ -93,7 +94,7 @@ def _evaluate(tree: Node, values: Mapping[str, Array]) -> Any:
         case Apply("pow", (base, exponent)):
             return _power(base, exponent, values)
         case Apply("polygamma", (order, arg)):
-            return special.polygamma(int(constant(order)), _evaluate(arg, values))
+            return _polygamma(int(constant(order)), _evaluate(arg, values))
         case Apply(head, args):
             terms = [_evaluate(arg, values) for arg in args]
             if head in _FOLDED:
@@ -126,6 +127,25 @@ def _power(base: Node, exponent: Node, values: Mapping[str, Array]) -> Any:
     if power.is_integer():
         return value ** int(power)
     return jnp.sqrt(value) if power == 0.5 else jnp.power(value, power)
+
+
+def _polygamma(order: int, x: Array) -> Array:
+    """The polygamma function of any real x; of negative ones by reflection, which JAX has for the digamma alone.
+
+    ψₙ(x) = (-1)ⁿ ψₙ(1 - x) - π dⁿ/dxⁿ cot(πx), and every derivative of c = cot(πx) is a polynomial in c.
+
+    Reference: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964, 6.4.7.
+    """
+    negative = x < 0
+    positive = jnp.where(negative, 1.0 - x, x)
+    plain = special.polygamma(order, positive) if order else special.digamma(positive)
+    cotangent = [0.0, 1.0]  # coefficients in c, the lowest first
+    for _ in range(order):
+        slope = [k * a for k, a in enumerate(cotangent)][1:]
+        cotangent = [-math.pi * (a + b) for a, b in zip([*slope, 0.0, 0.0], [0.0, 0.0, *slope], strict=True)]
+    c = 1.0 / jnp.tan(math.pi * jnp.where(negative, x, 0.25))
+    turned = sum(a * c**k for k, a in enumerate(cotangent) if a)
+    return jnp.where(negative, (-1.0) ** order * plain - math.pi * turned, plain)
 
 
 def _where(args: tuple[Node, ...], values: Mapping[str, Array]) -> Array:

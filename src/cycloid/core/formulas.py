@@ -96,7 +96,7 @@ class Formula:
     @property
     def canonical(self) -> str:
         """The expression in one uniform notation, which reads back to the same tree."""
-        return as_text(self.tree)
+        return as_text(self.tree, self.variables)
 
     @property
     def latex(self) -> str:
@@ -120,7 +120,7 @@ class Formula:
     @staticmethod
     def from_tree(tree: Node, variables: Sequence[str], name: str = "f") -> Formula:
         """The formula of a tree."""
-        return Formula(tree, tuple(variables), name, as_text(tree))
+        return Formula(tree, tuple(variables), name, as_text(tree, variables))
 
     def to_data(self) -> Data:
         """The formula as JSON data."""

@@ -144,7 +144,7 @@ class _Reader:
             term = self.node(left.right, level + 1)
             terms.append(negated(term) if isinstance(left.op, ast.Sub) else term)
             left = left.left
-        terms.append(self.node(left, level + 1))
+        terms.extend(reversed(_parts(self.node(left, level + 1), "add")))
         return self._built(syntax, "add", terms[::-1])
 
     def _product(self, syntax: ast.BinOp, level: int) -> Node:
@@ -155,7 +155,7 @@ class _Reader:
             left = left.left
         first = self.node(left, level + 1)
         minus = isinstance(first, Apply) and first.head == "neg"
-        factors = [first.args[0] if isinstance(first, Apply) and minus else first]
+        factors = _parts(first.args[0] if isinstance(first, Apply) and minus else first, "mul")
         for op, part in reversed(parts):
             if isinstance(op, ast.Mult):
                 factors.append(part)
@@ -186,6 +186,11 @@ class _Reader:
         if name == "polygamma" and not (isinstance(nodes[0], Number) and nodes[0].value in range(21)):
             self.refuse(syntax, "the order of polygamma must be a whole number", "write polygamma(1, x)")
         return self._built(syntax, name, nodes, args)
+
+
+def _parts(node: Node, head: str) -> list[Node]:
+    """The terms of a sum or the factors of a product, else the node alone."""
+    return [*node.args] if isinstance(node, Apply) and node.head == head else [node]
 
 
 def negated(node: Node) -> Node:

@@ -89,8 +89,8 @@ class _Speller:
     def _operator(self, items: Sequence[Item], at: int, ended: bool) -> None:
         token = items[at]
         assert isinstance(token, Token)
-        if token.text == "not" and ended:
-            self.refuse(token.start, "'not' is not expected here", "write 'and not' or 'or not'")
+        if token.text == "not" and (ended or (at and not _is(items[at - 1], "and", "or", "not"))):
+            self.refuse(token.start, "'not' is not expected here", "write 'and not', 'or not' or not (...)")
         if not ended and token.text not in ("+", "-", "not"):
             typed = self.text[token.start : token.end]
             self.refuse(token.start, f"nothing stands before '{typed}'", "a number, a name or a bracket is missing")

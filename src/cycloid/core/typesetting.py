@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from cycloid.core.syntax import COMPARISONS, Apply, Constant, Node, Number, Variable
-from cycloid.core.vocabulary import GREEK
+from cycloid.core.syntax import COMPARISONS, Apply, Constant, Node, Number, Variable, names
+from cycloid.core.vocabulary import ALIASES, GREEK
 
 # How tightly a printed piece holds together; a looser piece in a tighter place gets brackets.
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _POWER, _ATOM = range(8)
 _LEVELS: Final = {
     **dict.fromkeys(COMPARISONS, _COMPARE),
-    **{"or": _OR, "and": _AND, "not": _NOT, "add": _SUM, "neg": _SUM, "mul": _PRODUCT, "div": _PRODUCT, "pow": _POWER},
+    "or": _OR,
+    "and": _AND,
+    "not": _NOT,
+    "add": _SUM,
+    "neg": _SUM,
+    "mul": _PRODUCT,
+    "div": _PRODUCT,
+    "pow": _POWER,
 }
 
 
@@ -21,50 +28,63 @@ def _level(node: Node) -> int:
     return _LEVELS.get(node.head, _ATOM) if isinstance(node, Apply) else _ATOM
 
 
-def _is_neg(node: Node) -> bool:
-    return isinstance(node, Apply) and node.head == "neg"
-
-
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
-def as_text(tree: Node) -> str:
-    """The tree in the notation that formulas are typed in; reading it gives the tree back."""
-    match tree:
-        case Number(value):
-            return repr(value)
-        case Constant(name) | Variable(name):
-            return name
-        case Apply("add", args):
-            return _signed([(_is_neg(arg), arg) for arg in args], lambda arg: _bracketed(arg, _PRODUCT))
-        case Apply("neg", (arg,)):
-            return "-" + _bracketed(arg, _PRODUCT)
-        case Apply("mul", (first, *others)):
-            return "*".join([_bracketed(first, _PRODUCT), *(_bracketed(other, _POWER) for other in others)])
-        case Apply("div", (over, under)):
-            return f"{_bracketed(over, _PRODUCT)}/{_bracketed(under, _POWER)}"
-        case Apply("pow", (base, exponent)):
-            return f"{_bracketed(base, _ATOM)}**{_bracketed(exponent, _POWER)}"
-        case Apply("and" | "or" as head, args):
-            return f" {head} ".join(_bracketed(arg, _NOT) for arg in args)
-        case Apply("not", (arg,)):
-            return f"not {_bracketed(arg, _COMPARE)}"
-        case Apply(head, (left, right)) if head in COMPARISONS:
-            return f"{as_text(left)} {COMPARISONS[head]} {as_text(right)}"
-        case Apply(head, args):
-            return f"{head}({', '.join(map(as_text, _unfolded(tree, head, args)))})"
+def as_text(tree: Node, variables: Iterable[str] = ()) -> str:
+    """The tree in the notation that formulas are typed in; reading it with these variables gives the tree back."""
+    return _Text(frozenset(variables) | names(tree)).print(tree)
 
 
-def _bracketed(node: Node, level: int) -> str:
-    return as_text(node) if _level(node) >= level else f"({as_text(node)})"
+class _Text:
+    """Prints trees; a function or constant that bears a variable's name is called by another of its names."""
+
+    def __init__(self, taken: frozenset[str]):
+        self.taken = taken
+
+    def print(self, tree: Node) -> str:
+        match tree:
+            case Number(value):
+                return repr(value)
+            case Variable(name):
+                return name
+            case Constant(name):
+                return _INSTEAD[name] if name in self.taken else name
+            case Apply("add", args):
+                return _signed(args, lambda arg: self.bracketed(arg, _PRODUCT))
+            case Apply("neg", (arg,)):
+                return "-" + self.bracketed(arg, _PRODUCT)
+            case Apply("mul", (first, *others)):
+                return "*".join([self.bracketed(first, _PRODUCT), *(self.bracketed(o, _POWER) for o in others)])
+            case Apply("div", (over, under)):
+                return f"{self.bracketed(over, _PRODUCT)}/{self.bracketed(under, _POWER)}"
+            case Apply("pow", (base, exponent)):
+                return f"{self.bracketed(base, _ATOM)}**{self.bracketed(exponent, _POWER)}"
+            case Apply("and" | "or" as head, args):
+                return f" {head} ".join(self.bracketed(arg, _NOT) for arg in args)
+            case Apply("not", (arg,)):
+                return f"not {self.bracketed(arg, _COMPARE)}"
+            case Apply(head, (left, right)) if head in COMPARISONS:
+                return f"{self.print(left)} {COMPARISONS[head]} {self.print(right)}"
+            case Apply(head, args):
+                called = next((name for name in [head, *_OTHER_NAMES.get(head, ())] if name not in self.taken), head)
+                return f"{called}({', '.join(map(self.print, _unfolded(tree, head, args)))})"
+
+    def bracketed(self, node: Node, level: int) -> str:
+        return self.print(node) if _level(node) >= level else f"({self.print(node)})"
 
 
-def _signed(terms: list[tuple[bool, Node]], term: Callable[[Node], str]) -> str:
+_INSTEAD: Final = {"e": "exp(1)", "pi": "acos(-1)", "tau": "(2*acos(-1))"}
+_OTHER_NAMES: Final = {head: [name for name, of in ALIASES.items() if of == head] for head in ALIASES.values()}
+
+
+def _signed(terms: Sequence[Node], print_term: Callable[[Node], str]) -> str:
     """Terms joined by their signs."""
     text = ""
-    for i, (minus, node) in enumerate(terms):
+    for i, term in enumerate(terms):
+        minus = isinstance(term, Apply) and term.head == "neg"
         sign = ("-" if minus else "") if i == 0 else (" - " if minus else " + ")
-        text += sign + term(node.args[0] if minus and isinstance(node, Apply) else node)
+        text += sign + print_term(term.args[0] if minus and isinstance(term, Apply) else term)
     return text
 
 
@@ -113,7 +133,7 @@ def as_latex(tree: Node) -> str:
         case Variable(name):
             return latex_name(name)
         case Apply("add", args):
-            return _signed([(_is_neg(arg), arg) for arg in args], lambda arg: _fenced(arg, _PRODUCT))
+            return _signed(args, lambda arg: _fenced(arg, _PRODUCT))
         case Apply("neg", (arg,)):
             return "-" + _fenced(arg, _PRODUCT)
         case Apply("mul", args):
