@@ -60,7 +60,7 @@ def train(source: str, as_json: bool, **options: Any) -> int:
     found = _train(data, names, key, options, quiet=as_json)
     run = found.runs[found.best]
     card = cy.check(run) if options["check"] else None
-    report = _write_report(found, data, card, options["report"])
+    report = _write_report(found, data, card, options)
     if options["save_path"]:
         run.save(options["save_path"])
     if as_json:
@@ -182,13 +182,22 @@ def _range(low: float, high: float) -> str:
     return f"{number(low, 3)} to {number(high, 3)}"
 
 
-def _write_report(found: Any, data: Any, card: Any, path: str) -> str | None:
+def _write_report(found: Any, data: Any, card: Any, options: dict[str, Any]) -> str | None:
+    path = options["report"]
     if path == "-":
         return None
     from cycloid.figures.report import write_report
 
-    command = shlex.join(["cycloid", *sys.argv[1:]])
-    write_report(path, found, data=data, cards=[card] if card else [], command=command)
+    write_report(
+        path,
+        found.runs,
+        data,
+        [] if card is None else [card],
+        best=found.best,
+        learning_rates={row.method: row.learning_rate for row in found.rows},
+        command=shlex.join(["cycloid", *sys.argv[1:]]),
+        seed=options["seed"],
+    )
     return path
 
 
