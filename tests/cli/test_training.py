@@ -67,7 +67,7 @@ def test_a_messy_table(train, tmp_path):
     path = write(messy(), tmp_path / "messy.csv")
     result = train(path, "--target", "score", "--methods", "sgd,adam", "--steps", 200, "--report", "out.html")
     assert result.exit_code == 0
-    for word in ("missing", "student", "year", "school", "duplicate"):
+    for word in ("missing", "student", "year", "school", "copies"):
         assert word in result.output, word
     assert "Yes: R²" in result.output
     assert (tmp_path / "out.html").exists()
