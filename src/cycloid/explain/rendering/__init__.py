@@ -1,0 +1,1 @@
+"""Explanations for readers: text for a terminal, pages of HTML, papers in LaTeX. The steps themselves are data."""

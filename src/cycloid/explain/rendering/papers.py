@@ -1,0 +1,75 @@
+"""An explanation in LaTeX: the lines of a derivation in an align environment, for a document with amsmath."""
+
+from __future__ import annotations
+
+from cycloid.core.syntax import Node, substitute
+from cycloid.core.typesetting import as_latex as formula_latex
+from cycloid.core.typesetting import latex_name
+from cycloid.explain.derivations import Derivation, Step
+from cycloid.explain.rendering.wording import conclusion, has_value, shown_number
+
+# What LaTeX reads as a command, and how it is written as itself.
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": r"\textminus{}", "·": r"\textperiodcentered{}",
+    "×": r"\ensuremath{\times}", "√": r"\ensuremath{\surd}", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}",
+    "′": "'", "∂": r"\ensuremath{\partial}", "∫": r"\ensuremath{\int}", "→": r"\ensuremath{\to}", "Σ": r"\ensuremath{\Sigma}",
+    "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "⊙": r"\ensuremath{\odot}", "‖": r"\ensuremath{\|}",
+}  # fmt: skip
+
+
+def as_latex(derivation: Derivation) -> str:
+    """The whole explanation."""
+    if isinstance(derivation.evidence, tuple):
+        lines = [line for top in derivation.evidence for line in tree_lines(top, 0)]
+        body = "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+    else:
+        from cycloid.explain.rendering.papers_graphs import evidence_block
+
+        body = evidence_block(derivation.evidence)
+    closing = [*derivation.notes, conclusion(derivation)]
+    return "\n".join([rf"\paragraph{{{plain(derivation.heading)}}}", body, *map(plain, closing)])
+
+
+def plain(text: str) -> str:
+    """A sentence in LaTeX's text mode, no character of it a command."""
+    out = "".join(_SPECIAL.get(c, c) for c in text)
+    for digits, command in (("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "textsuperscript"), ("₀₁₂₃₄₅₆₇₈₉", "textsubscript")):
+        for i, c in enumerate(digits):
+            out = out.replace(c, rf"\{command}{{{'0123456789-'[i]}}}")
+    return out
+
+
+def tree_lines(step: Step, depth: int) -> list[str]:
+    """A step and the steps below it, indented."""
+    quad = r"\quad " * depth
+    reason = "" if step.kind == "value" else rf" && \text{{{plain(step.rule)}: }} {step.law_latex}"
+    return [f"{quad}{_statement(step)}{reason}", *(line for s in step.steps for line in tree_lines(s, depth + 1))]
+
+
+def _statement(step: Step) -> str:
+    x = latex_name(step.variable) if step.variable else ""
+    if step.kind == "value":
+        at = ",\\ ".join(f"{latex_name(name)}={formula_latex(tree)}" for name, tree in step.where)
+        inserted = formula_latex(substitute(step.given, dict(step.where)))
+        if not has_value(step):
+            return rf"\text{{at }} {at}:\quad & {inserted} \text{{ has no finite value}}"
+        return rf"\text{{at }} {at}:\quad & {inserted} = {_typeset(shown_number(step))}"
+    parts = [step.applied, step.result] if step.applied is not None else [step.result]
+    right = " = ".join(formula_latex(part) for part in parts)
+    if step.kind == "derivative":
+        return rf"\frac{{d}}{{d{x}}}\left[{formula_latex(step.given)}\right] &= {right}"
+    if step.kind == "integral":
+        return rf"\int {_integrand(step.given)}\,d{x} &= {right}"
+    return rf"{formula_latex(step.given)} &= {right}"
+
+
+def _integrand(tree: Node) -> str:
+    text = formula_latex(tree)
+    return rf"\left({text}\right)" if getattr(tree, "head", "") in ("add", "neg") else text
+
+
+def _typeset(number: str) -> str:
+    """1.5 × 10⁻⁷ in mathematical mode."""
+    mantissa, times, power = number.replace("−", "-").partition(" × 10")
+    return rf"{mantissa}\cdot 10^{{{power.translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}}}" if times else mantissa

@@ -1,0 +1,100 @@
+"""Words that every rendering shares: what a line of algebra says, and what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cycloid.core.numerals import numeral
+from cycloid.core.syntax import Apply, Node, Number, substitute
+from cycloid.explain.derivations import AGREES, DISAGREES, KINK, UNCHECKED, Check, Derivation, Step, summary
+from cycloid.explain.handwriting import letter, written
+
+GLUE = "\u00a0"  # a space at which no line is broken
+MARKS = {AGREES: "✓", DISAGREES: "✗", KINK: "∨", UNCHECKED: "?"}
+
+
+def statement(step: Step, applied: bool = True) -> str:
+    """What a line says: d/dx [x²] = 2x, ∫ 2x dx = x², or two forms of one expression."""
+    x = letter(step.variable)
+    result = written(step.result)
+    if step.kind == "value":
+        at = ", ".join(f"{letter(name)} = {written(tree)}" for name, tree in step.where)
+        inserted = written(substitute(step.given, dict(step.where)))
+        if not has_value(step):
+            return f"at {at}: {inserted} has no finite value"
+        middle = f"{inserted} = " if inserted != result else ""
+        return f"at {at}: {middle}{shown_number(step)}"
+    between = f"{written(step.applied)} = " if applied and step.applied is not None else ""
+    if step.kind == "derivative":
+        return f"d/d{x} [{written(step.given)}] = {between}{result}"
+    if step.kind == "integral":
+        return f"∫ {integrand(step.given)} d{x} = {between}{result}"
+    return f"{written(step.given)} = {between}{result}"
+
+
+def integrand(tree: Node) -> str:
+    """A tree as it stands between ∫ and dx."""
+    text = written(tree)
+    return f"({text})" if isinstance(tree, Apply) and tree.head in ("add", "neg") else text
+
+
+def has_value(step: Step) -> bool:
+    """Whether a last line came to a number."""
+    return step.result != step.given or step.check is not None
+
+
+def shown_number(step: Step) -> str:
+    """The value of the last line, ten digits of it."""
+    match step.result:
+        case Number(value):
+            return numeral(value, 10, typeset=True)
+        case Apply("neg", (Number(value),)):
+            return numeral(-value, 10, typeset=True)
+        case other:
+            return written(other)
+
+
+def law(step: Step) -> str:
+    """The rule in general, and what its letters stand for here."""
+    if step.kind == "value":
+        return ""
+    where = [f"{letter(name)} = {written(tree)}" for name, tree in step.where]
+    return ", ".join([step.law, *(part.replace(" ", GLUE) if len(part) < 30 else part for part in where)])
+
+
+def said(check: Check) -> str:
+    """A check in a few words."""
+    if check.verdict == UNCHECKED:
+        return check.note or "could not be checked"
+    if check.verdict == KINK:
+        return check.note
+    count = len(check.value)
+    where = "here" if count == 1 else f"at {count} points"
+    apart = f"differs by {numeral(check.disagreement, 2, typeset=True)}" if check.disagreement else "the same"
+    return f"{check.method} {where}: {apart}"
+
+
+def conclusion(derivation: Derivation) -> str:
+    """The last sentence: how many checks there were and what they found."""
+    found = summary(derivation.checks)
+    if not found:
+        return "Nothing was checked numerically."
+    words = {AGREES: "agree", DISAGREES: "disagree", KINK: "on a kink", UNCHECKED: "could not be made"}
+    total = sum(found.values())
+    parts = [f"{count} {words[verdict]}" for verdict, count in found.items()]
+    if list(found) == [AGREES]:
+        parts = ["all agree"] if total > 1 else ["it agrees"]
+    sentence = f"{total} numerical check{'s' if total > 1 else ''}: {', '.join(parts)}"
+    if derivation.error_kind.name == "estimate" and list(found) in ([AGREES], [AGREES, UNCHECKED]):
+        sentence += f"; the largest difference is {numeral(derivation.error, 2, typeset=True)}"
+    return f"{sentence}."
+
+
+def plural(count: int, noun: str) -> str:
+    """"3 paths", "1 path"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """"a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,121 @@
+"""The rules of differentiation and integration by name, as textbooks state them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from cycloid.core.formulas import formula
+from cycloid.core.syntax import Apply, Node, Variable, substitute
+from cycloid.core.typesetting import as_latex
+from cycloid.explain.handwriting import written
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its name and what it says, as text and in LaTeX."""
+
+    name: str
+    law: str
+    latex: str
+
+
+CONSTANT: Final = Rule("constant rule", "c′ = 0", r"c'=0")
+IDENTITY: Final = Rule("the variable itself", "x′ = 1", r"x'=1")
+MULTIPLE: Final = Rule("constant multiple", "(c·u)′ = c·u′", r"(c\,u)'=c\,u'")
+SIGN: Final = Rule("sign", "(−u)′ = −u′", r"(-u)'=-u'")
+SUM: Final = Rule("sum rule", "(u + v)′ = u′ + v′", r"(u+v)'=u'+v'")
+PRODUCT: Final = Rule("product rule", "(u·v)′ = u′·v + u·v′", r"(uv)'=u'v+uv'")
+PRODUCTS: Final = Rule(
+    "product rule", "(u·v·w)′ = u′·v·w + u·v′·w + u·v·w′", r"(uvw)'=u'vw+uv'w+uvw'"
+)  # fmt: skip
+QUOTIENT: Final = Rule("quotient rule", "(u/v)′ = (u′·v − u·v′)/v²", r"\left(\frac uv\right)'=\frac{u'v-uv'}{v^2}")
+RECIPROCAL: Final = Rule("reciprocal rule", "(c/v)′ = −c·v′/v²", r"\left(\frac cv\right)'=-\frac{c\,v'}{v^2}")
+POWER: Final = Rule("power rule", "(xⁿ)′ = n·xⁿ⁻¹", r"(x^n)'=n\,x^{n-1}")
+EXPONENTIAL: Final = Rule("exponential function", "(aˣ)′ = aˣ·ln(a)", r"(a^x)'=a^x\ln a")
+CHAIN: Final = Rule("chain rule", "f(u)′ = f′(u)·u′", r"f(u)'=f'(u)\,u'")
+TWO: Final = Rule("chain rule", "f(u, v)′ = f_u·u′ + f_v·v′", r"f(u,v)'=f_u\,u'+f_v\,v'")
+GENERAL_POWER: Final = Rule(
+    "logarithmic differentiation",
+    "(uᵛ)′ = uᵛ·(v′·ln(u) + v·u′/u)",
+    r"(u^v)'=u^v\left(v'\ln u+\frac{v\,u'}{u}\right)",
+)
+PIECES: Final = Rule(
+    "piece by piece", "each piece is differentiated by itself", r"\text{each piece is differentiated by itself}"
+)
+SIMPLIFY: Final = Rule("simplify", "the same function, written shorter", r"\text{the same function, written shorter}")
+INSERT: Final = Rule("insert the point", "the value at the point", r"\text{the value at the point}")
+
+# The derivative of each elementary function of a, in the form in which it is taught: name, then f'(a).
+ELEMENTARY: Final[dict[str, tuple[str, str]]] = {
+    "exp": ("exponential function", "exp(a)"),
+    "log": ("natural logarithm", "1/a"),
+    "log2": ("logarithm to base 2", "1/(a*log(2))"),
+    "log10": ("logarithm to base 10", "1/(a*log(10))"),
+    "sqrt": ("square root", "1/(2*sqrt(a))"),
+    "cbrt": ("cube root", "1/(3*cbrt(a)^2)"),
+    "sin": ("sine", "cos(a)"),
+    "cos": ("cosine", "-sin(a)"),
+    "tan": ("tangent", "1/cos(a)^2"),
+    "cot": ("cotangent", "-1/sin(a)^2"),
+    "sec": ("secant", "sec(a)*tan(a)"),
+    "csc": ("cosecant", "-csc(a)*cot(a)"),
+    "asin": ("inverse sine", "1/sqrt(1 - a^2)"),
+    "acos": ("inverse cosine", "-1/sqrt(1 - a^2)"),
+    "atan": ("inverse tangent", "1/(a^2 + 1)"),
+    "sinh": ("hyperbolic sine", "cosh(a)"),
+    "cosh": ("hyperbolic cosine", "sinh(a)"),
+    "tanh": ("hyperbolic tangent", "1/cosh(a)^2"),
+    "asinh": ("inverse hyperbolic sine", "1/sqrt(a^2 + 1)"),
+    "acosh": ("inverse hyperbolic cosine", "1/sqrt(a^2 - 1)"),
+    "atanh": ("inverse hyperbolic tangent", "1/(1 - a^2)"),
+    "abs": ("absolute value", "sign(a)"),
+    "sign": ("sign function, flat beside its jump", "0"),
+    "floor": ("rounding down, flat between its jumps", "0"),
+    "ceil": ("rounding up, flat between its jumps", "0"),
+    "heaviside": ("unit step, flat beside its jump", "0"),
+    "sigmoid": ("logistic function", "sigmoid(a)*(1 - sigmoid(a))"),
+    "relu": ("rectifier", "where(a > 0, 1, 0)"),
+    "softplus": ("softplus", "sigmoid(a)"),
+    "erf": ("error function", "2*exp(-a^2)/sqrt(pi)"),
+    "erfc": ("complementary error function", "-2*exp(-a^2)/sqrt(pi)"),
+    "gamma": ("gamma function", "gamma(a)*digamma(a)"),
+    "lgamma": ("logarithm of the gamma function", "digamma(a)"),
+    "digamma": ("digamma function", "polygamma(1, a)"),
+    "factorial": ("factorial", "gamma(a + 1)*digamma(a + 1)"),
+}
+
+# The partial derivatives of a function of two arguments.
+OF_TWO: Final[dict[str, tuple[str, str, str]]] = {
+    "atan2": ("angle of a point", "b/(a^2 + b^2)", "-a/(a^2 + b^2)"),
+    "mod": ("remainder", "1", "-floor(a/b)"),
+}
+
+LARGER: Final = Rule("the larger of two", "max(u, v)′ = u′ where u > v, else v′", r"\max(u,v)'=u'\text{ where }u>v,\text{ else }v'")
+SMALLER: Final = Rule("the smaller of two", "min(u, v)′ = u′ where u < v, else v′", r"\min(u,v)'=u'\text{ where }u<v,\text{ else }v'")
+
+
+def _primed(function: str) -> str:
+    return f"{function}′" if function.startswith("|") else f"({function})′"
+
+
+@cache
+def elementary(head: str) -> tuple[Rule, Node]:
+    """The rule of an elementary function, and its derivative as a tree in a."""
+    name, text = ELEMENTARY[head]
+    derivative = formula(text, ("a",)).tree
+    shown = {"a": Variable("x")}
+    law = [substitute(tree, shown) for tree in (Apply(head, (Variable("a"),)), derivative)]
+    rule = Rule(name, f"{_primed(written(law[0]))} = {written(law[1])}", rf"\left({as_latex(law[0])}\right)'={as_latex(law[1])}")
+    return rule, derivative
+
+
+@cache
+def of_two(head: str) -> tuple[Rule, tuple[Node, Node]]:
+    """The rule of a function of two arguments, and its partial derivatives as trees in a and b."""
+    name, first, second = OF_TWO[head]
+    trees = formula(first, ("a", "b")).tree, formula(second, ("a", "b")).tree
+    law = f"{head}(a, b)′ = f_a·a′ + f_b·b′ with f_a = {written(trees[0])}, f_b = {written(trees[1])}"
+    latex = rf"f_a={as_latex(trees[0])},\quad f_b={as_latex(trees[1])}"
+    return Rule(name, law, latex), trees
