@@ -65,6 +65,8 @@ def _solve_tangent(linear: Callable[[Any], Any], right: tuple[Any, Any]) -> tupl
         solution = jnp.linalg.solve(hessian, flat)
     else:
         precision = 10 * float(jnp.finfo(flat.dtype).eps) ** 0.75
-        solution, _ = jax.scipy.sparse.linalg.cg(hvp, flat, tol=precision)
+        conjugate = lambda matrix, right: jax.scipy.sparse.linalg.cg(matrix, right, tol=precision)[0]
+        # Wrapped once more, for the transpose of cg alone fails in reverse mode here.
+        solution = jax.lax.custom_linear_solve(hvp, flat, conjugate, symmetric=True)
     dx = unravel(solution)
     return dx, c - linear((dx, zero))[1]
