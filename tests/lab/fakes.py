@@ -72,7 +72,10 @@ class StoryTeller:
             raise ValueError("The column 'age' holds the text 'old' in line 7: write numbers, or leave the cell empty.")
         if order.seed == 14:
             raise RuntimeError("secret details")
-        report("data", {"task": "regression", "rows": {"train": 265, "validation": 88, "test": 89}, "sentence": "265 rows."})
+        report(
+            "data",
+            {"task": "regression", "rows": {"train": 265, "validation": 88, "test": 89}, "sentence": "265 rows."},
+        )
         report("model", {"layers": LAYERS, "metric": "R²"})
         steps = sorted({1, *range(order.record_every, order.max_steps + 1, order.record_every)})
         for step in steps:
@@ -86,7 +89,16 @@ class StoryTeller:
 
     def _result(self, order) -> dict:
         low, high = 0.33, 0.61
-        metric = {"name": "r2", "title": "R²", "value": 0.4817, "low": low, "high": high, "level": 0.95, "rows": 89, "part": "test"}
+        metric = {
+            "name": "r2",
+            "title": "R²",
+            "value": 0.4817,
+            "low": low,
+            "high": high,
+            "level": 0.95,
+            "rows": 89,
+            "part": "test",
+        }
         return {
             "steps": order.max_steps,
             "best_step": order.max_steps,

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -65,7 +65,7 @@ def create_app(*, max_upload_bytes: int = MAX_UPLOAD_BYTES, trainer: Trainer | N
     return app
 
 
-def _page_route(instrument: Instrument):  # noqa: ANN202 - an endpoint, typed by Starlette
+def _page_route(instrument: Instrument) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         return HTMLResponse(page(instrument))
 
@@ -101,7 +101,9 @@ def serve(host: str = LOOPBACK, port: int = PORT, *, open_browser: bool = True) 
     import uvicorn
 
     if host not in {LOOPBACK, "localhost"}:
-        raise ValueError(f"The lab listens on 127.0.0.1 only, not on {host!r}: reach it from afar through an SSH tunnel.")
+        raise ValueError(
+            f"The lab listens on 127.0.0.1 only, not on {host!r}: reach it from afar through an SSH tunnel."
+        )
     listener = _listen(port)
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
     print(f"Cycloid lab: {address}   (Ctrl+C stops it)", file=sys.stderr)

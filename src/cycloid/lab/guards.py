@@ -90,10 +90,9 @@ class Guard:
 
 def too_large(max_bytes: int) -> JSONResponse:
     """The answer to a body that is too long."""
-    return JSONResponse(
-        {"message": f"That is more than the lab accepts ({max_bytes / 1e6:.0f} MB). Train from the command line instead."},
-        status_code=413,
-    )
+    accepted = f"{max_bytes / 1e6:.0f} MB"
+    message = f"That is more than the lab accepts ({accepted}). Train from the command line instead."
+    return JSONResponse({"message": message}, status_code=413)
 
 
 def _counted(receive: Receive, max_bytes: int) -> Receive:

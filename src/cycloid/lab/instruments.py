@@ -30,5 +30,7 @@ class Instrument:
 
 INSTRUMENTS = (
     Instrument("terrain", "Terrain", "A mountain, a ball, and one question: which way is steepest down?"),
-    Instrument("training", "Training chain", "Watch a model learn: loss, gradient, update, and the metric on unseen data."),
+    Instrument(
+        "training", "Training chain", "Watch a model learn: loss, gradient, update, and the metric on unseen data."
+    ),
 )

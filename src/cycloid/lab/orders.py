@@ -24,8 +24,8 @@ class Bundled:
 
 
 BUNDLED = (
-    Bundled("diabetes", "Diabetes", 442, 10, "regression", "How far the illness has come a year later, from ten measurements."),
-    Bundled("breast_cancer", "Breast cancer", 569, 30, "binary", "Benign or malignant, from thirty measures of cell nuclei."),
+    Bundled("diabetes", "Diabetes", 442, 10, "regression", "How far the illness has come a year on, from ten measures."),
+    Bundled("breast_cancer", "Breast cancer", 569, 30, "binary", "Benign or malignant, from thirty measures of cells."),
     Bundled("wine", "Wine", 178, 13, "multiclass", "Which of three growers made the wine, from thirteen analyses."),
     Bundled("iris", "Iris", 150, 4, "multiclass", "Which of three irises, from the lengths of petals and sepals."),
     Bundled("digits", "Digits", 1797, 64, "multiclass", "Which digit was written, from 8 × 8 dots."),
@@ -125,7 +125,9 @@ def _choice(asked: dict[str, Any], field: str, default: str, known: tuple[str, .
 _NAMES = {"learning_rate": "learning rate", "batch_size": "batch size", "max_steps": "number of steps", "seed": "seed"}
 
 
-def _number(asked: dict[str, Any], field: str, default: float, low: float, high: float, *, whole: bool = False) -> float:
+def _number(
+    asked: dict[str, Any], field: str, default: float, low: float, high: float, *, whole: bool = False
+) -> float:
     value = asked.get(field, default)
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     if not fits or (whole and value != int(value)):

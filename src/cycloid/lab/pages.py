@@ -20,10 +20,7 @@ def _template() -> Template:
 @cache
 def page(instrument: Instrument) -> str:
     """The page of one instrument: masthead, navigation, an empty stage for its module."""
-    links = "".join(
-        f'<li><a href="/{other.slug}"{" aria-current=page" if other is instrument else ""}>{escape(other.title)}</a></li>'
-        for other in INSTRUMENTS
-    )
+    links = "".join(_link(other, here=other is instrument) for other in INSTRUMENTS)
     return _template().substitute(
         title=escape(instrument.title),
         summary=escape(instrument.summary),
@@ -32,3 +29,8 @@ def page(instrument: Instrument) -> str:
         slug=instrument.slug,
         links=links,
     )
+
+
+def _link(instrument: Instrument, *, here: bool) -> str:
+    mark = " aria-current=page" if here else ""
+    return f'<li><a href="/{instrument.slug}"{mark}>{escape(instrument.title)}</a></li>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cycloid.lab.orders import Order
@@ -21,10 +22,10 @@ class FitTrainer:
     def __call__(self, order: Order, report: Report) -> None:
         import jax
 
-        import cycloid
         from cycloid import train
+        from cycloid.core.tolerance import enable_x64
 
-        cycloid.enable_x64()
+        enable_x64()
         split, fit = jax.random.split(jax.random.key(order.seed))
         try:
             data = train.load(order.source, order.target, key=split)
@@ -44,8 +45,15 @@ class FitTrainer:
         except FileNotFoundError as error:
             raise ValueError("The uploaded file is no longer here: please choose it again.") from error
         except (ValueError, TypeError) as error:
-            raise ValueError(sentence(str(error).replace(order.source, order.title))) from error
-        report("result", _conclude(run, data))
+            raise ValueError(_named(order, sentence(str(error)))) from error
+        report("result", _conclude(order, run, data))
+
+
+def _named(order: Order, text: str) -> str:
+    """The text with an uploaded file called as its owner calls it, not as it lies in the temporary folder."""
+    if order.target is None:
+        return text
+    return text.replace(order.source, order.title).replace(Path(order.source).name, order.title)
 
 
 def _model(order: Order, task: str) -> Any:
@@ -91,17 +99,13 @@ class _Narrator:
         return self.report("record", {"step": progress.step, **plain(progress.record)})
 
 
-def _conclude(run: Any, data: Any) -> dict[str, Any]:
-    import cycloid
+def _conclude(order: Order, run: Any, data: Any) -> dict[str, Any]:
+    from cycloid.checks import check
     from cycloid.core.storage import plain
     from cycloid.train.metrics import choose
 
     titles = {measure.name: measure.title for measure in choose(list(run.metrics) or None, run.task)}
     metrics = [{**plain(metric._asdict()), "title": titles.get(name, name)} for name, metric in run.metrics.items()]
-    try:
-        card = cycloid.check(run).to_dict()
-    except TypeError:
-        card = None
     return {
         "steps": run.steps,
         "best_step": run.best_step,
@@ -110,6 +114,6 @@ def _conclude(run: Any, data: Any) -> dict[str, Any]:
         "loss_formula": run.loss_formula,
         "metrics": metrics,
         "verdict": None if run.verdict is None else plain(run.verdict._asdict()),
-        "card": card,
-        "report": plain([*data.report, *run.report]),
+        "card": check(run).to_dict(),
+        "report": [_named(order, line) for line in dict.fromkeys([*data.report, *run.report])],
     }

@@ -43,7 +43,8 @@ async def upload(request: Request) -> Response:
         stored = await _uploads(request).add(request.query_params.get("name", ""), request.stream())
     except BadUpload as error:
         return _trouble(str(error), 422)
-    return JSONResponse({"id": stored.id, "name": stored.name, "columns": stored.columns, "preview": stored.preview})
+    shown = {"id": stored.id, "name": stored.name, "rows": stored.rows}
+    return JSONResponse({**shown, "columns": stored.columns, "preview": stored.preview})
 
 
 async def start(request: Request) -> Response:
@@ -72,7 +73,9 @@ async def events(request: Request) -> Response:
         return _trouble("This run is no longer remembered.", 404)
     last = request.headers.get("last-event-id", "")
     begin = int(last) + 1 if last.isdigit() else 0
-    return StreamingResponse(session.events(begin), media_type="text/event-stream", headers={"cache-control": "no-store"})
+    return StreamingResponse(
+        session.events(begin), media_type="text/event-stream", headers={"cache-control": "no-store"}
+    )
 
 
 async def cancel(request: Request) -> Response:

@@ -90,7 +90,7 @@ def _read(key: str, shown: str, path: Path) -> Upload:
     try:
         table = read_table(path)
     except ValueError as error:
-        raise BadUpload(sentence(str(error).replace(str(path), shown))) from error
+        raise BadUpload(sentence(str(error)).replace(str(path), shown)) from error
     preview = tuple(zip(*(column[:PREVIEW_ROWS] for column in table.columns), strict=True))
     return Upload(key, shown, path, tuple(table.names), len(table.lines), preview)
 

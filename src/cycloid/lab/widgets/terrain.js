@@ -83,6 +83,7 @@ class Terrain {
   #own() {
     this.world.landscape = { ...this.world.landscape, id: OWN.id, note: OWN.note };
     this.world.reveal("formula", true);
+    this.#draw(); // now, as a hidden box cannot take the focus
     this.panels.formula.box.focus();
     this.panels.formula.box.select();
   }

@@ -29,7 +29,7 @@ export class SideCamera {
     const box = { left: 0, right: 0, low: Infinity, high: -Infinity };
     for (let k = 0; k < 24; k++) {
       const corner = [1.41 * Math.cos((k * Math.PI) / 12), 1.41 * Math.sin((k * Math.PI) / 12)];
-      for (const w of [BASE, 0.7 * RISE]) {
+      for (const w of [BASE, 0.92 * RISE]) {
         const [x, y] = this.#flat([...corner, w]);
         box.left = Math.min(box.left, x);
         box.right = Math.max(box.right, x);

@@ -119,7 +119,9 @@ export class HeightScale {
     [this.low, this.high] = this.empty ? [0, 1] : [sorted[0], sorted[sorted.length - 1]];
     if (!this.empty) this.#trimPoles(quantile);
     if (this.high - this.low < 1e-300) [this.low, this.high] = [this.low - 0.5, this.high + 0.5];
-    this.bend = this.empty ? 0 : this.#findBend((quantile(0.5) - this.low) / (this.high - this.low));
+    const middle = this.empty ? 0.5 : (quantile(0.5) - this.low) / (this.high - this.low);
+    this.down = middle > 0.5; // seen from the top when the depths are what dwarfs the rest
+    this.bend = this.#findBend(this.down ? 1 - middle : middle);
   }
 
   /** Near a pole the function is as large as the grid is fine: cut there. */
@@ -143,11 +145,8 @@ export class HeightScale {
 
   lift(value) {
     const t = Math.min(Math.max((value - this.low) / (this.high - this.low), 0), 1);
-    return this.bend ? Math.log1p(this.bend * t) / Math.log1p(this.bend) : t;
-  }
-
-  value(lifted) {
-    const t = this.bend ? Math.expm1(lifted * Math.log1p(this.bend)) / this.bend : lifted;
-    return this.low + t * (this.high - this.low);
+    if (!this.bend) return t;
+    const bent = (share) => Math.log1p(this.bend * share) / Math.log1p(this.bend);
+    return this.down ? 1 - bent(1 - t) : bent(t);
   }
 }

@@ -48,7 +48,7 @@ export class Narrative {
     const question = flat ? "How steep is it here?" : `Which way is steepest ${world.field.climb ? "up" : "down"}?`;
     say(this.question, question);
     const thing = flat ? "Tilt the line until it touches the curve like a tangent, then step." : "Turn the arrow to where you think, then step.";
-    const climb = world.field.climb ? " We look for the highest place: climbing f is descending −f." : "";
+    const climb = world.field.climb ? ` We look for the highest place: climbing ${world.field.description.name} is descending −${world.field.description.name}.` : "";
     say(this.task, thing + climb);
     say(this.roll, world.rolling ? "Stop" : "Keep rolling");
     if (this.feedback.textContent !== world.feedback) {

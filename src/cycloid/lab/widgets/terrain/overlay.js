@@ -22,8 +22,9 @@ export class Overlay {
   }
 
   /** A line over the ground through the given places; parts behind a ridge are only hinted at. */
-  drape(spots, { stroke, width = 2, alpha = 1, halo = false, dash = [] }) {
+  drape(corners, { stroke, width = 2, alpha = 1, halo = false, dash = [] }) {
     const { pen } = this;
+    const spots = followGround(corners);
     pen.lineJoin = pen.lineCap = "round";
     pen.setLineDash(dash);
     const shown = spots.map(([u, v]) => Math.abs(u) <= 1.001 && Math.abs(v) <= 1.001);
@@ -201,6 +202,16 @@ export class Overlay {
       pen.fillText(label, Math.min(Math.max(x, 40), camera.width - 40), Math.min(y + 8, camera.height - 10));
     }
   }
+}
+
+/** Long hops get places in between, so that the line lies on the ground instead of cutting through the air. */
+function followGround(corners) {
+  return corners.flatMap(([u, v], k) => {
+    if (k === 0) return [[u, v]];
+    const [a, b] = corners[k - 1];
+    const pieces = Math.min(Math.max(1, Math.ceil(Math.hypot(u - a, v - b) / 0.06)), 60);
+    return Array.from({ length: pieces }, (_, i) => [a + ((u - a) * (i + 1)) / pieces, b + ((v - b) * (i + 1)) / pieces]);
+  });
 }
 
 export function drawBall(pen, [x, y], radius) {

@@ -175,6 +175,7 @@ export class World extends EventTarget {
     const began = performance.now();
     const length = reducedMotion() ? 0 : this.rolling ? ROLL / 2 : ROLL;
     this.flight = { goal, left };
+    if (!length && !this.rolling) return this.land();
     const move = (now) => {
       const t = length ? Math.min((now - began) / length, 1) : 1;
       const eased = t * t * (3 - 2 * t);

@@ -7,19 +7,11 @@ export class GradientPanel {
   constructor(world) {
     this.world = world;
     this.text = h("p");
-    this.rows = h("tbody");
+    this.slopes = h("dl", { class: "slopes" });
     this.total = h("p", { class: "numbers" });
     this.changes = h("p", { class: "note" });
-    const head = h("tr", {}, h("th", { scope: "col" }, "Slope along"), h("th", { scope: "col" }, "Formula"), h("th", { scope: "col", class: "number" }, "At the ball"));
-    this.element = h(
-      "section",
-      { class: "sheet", "aria-labelledby": "gradient-title" },
-      h("h2", { id: "gradient-title" }, "The gradient ∇f"),
-      this.text,
-      h("div", { class: "scroll" }, h("table", {}, h("thead", {}, head), this.rows)),
-      this.total,
-      this.changes,
-    );
+    this.title = h("h2", { id: "gradient-title" });
+    this.element = h("section", { class: "sheet", "aria-labelledby": "gradient-title" }, this.title, this.text, this.slopes, this.total, this.changes);
   }
 
   update(what) {
@@ -28,8 +20,9 @@ export class GradientPanel {
     const g = field.gradient(point);
     g.forEach((value, k) => say(this.values[k], format(value)));
     const place = point.map((value) => format(value)).join(", ");
-    say(this.total, field.dimension === 1 ? `At x = ${place} the slope is ${format(g[0], 4)}.` : `∇f(${place}) = (${g.map((v) => format(v)).join(", ")}), length ${format(norm(g))}.`);
-    const moves = g.map((value, k) => `${value < 0 ? "lowers" : "raises"} f by about ${format(Math.abs(value) * 0.01, 2)}`);
+    const { name } = field.description;
+    say(this.total, field.dimension === 1 ? `At ${field.variables[0]} = ${place} the slope is ${format(g[0], 4)}.` : `∇${name}(${place}) = (${g.map((v) => format(v)).join(", ")}), length ${format(norm(g))}.`);
+    const moves = g.map((value) => `${value < 0 ? "lowers" : "raises"} ${name} by about ${format(Math.abs(value) * 0.01, 2)}`);
     say(this.changes, `From here, 0.01 more ${labels.slice(0, g.length).map((label, k) => `${label} ${moves[k]}`).join("; 0.01 more ")}.`);
   }
 
@@ -43,12 +36,14 @@ export class GradientPanel {
         ? "With one variable the gradient is the derivative: the slope of the tangent. Where it is positive, down is to the left."
         : `Two slopes, one along each axis. Together they are an arrow that points where the ground rises fastest; the ball rolls ${way} it, straight across the contour lines.`,
     );
-    this.values = field.variables.map(() => h("td", { class: "number" }));
+    say(this.title, one ? "The derivative" : `The gradient ∇${field.description.name}`);
+    this.values = field.variables.map(() => h("output", { class: "numbers" }));
     const partials = field.description.partials ?? [];
-    this.rows.replaceChildren(
-      ...field.variables.map((_, k) =>
-        h("tr", {}, h("td", {}, labels[k]), h("td", { class: "shown" }, ...(partials[k] ?? []).flatMap((part) => [mathNodes(part), " "])), this.values[k]),
-      ),
+    this.slopes.replaceChildren(
+      ...field.variables.flatMap((_, k) => [
+        h("dt", {}, h("span", {}, `Slope along ${labels[k]}, at the ball`), this.values[k]),
+        h("dd", { class: "shown" }, ...(partials[k] ?? []).flatMap((part) => [mathNodes(part), " "])),
+      ]),
     );
   }
 }

@@ -20,7 +20,7 @@ export class RacePanel {
     for (const count of [30, 60, 120, 250, 500]) this.budget.append(h("option", { value: count }, `${count} evaluations`));
     this.rows = new Map(names.map((name) => [name, this.#row(name)]));
     this.story = h("p");
-    const heads = ["Method", "η", "Ends at", "99 % there after", ""].map((text, k) => h("th", { scope: "col", class: k && k < 4 ? "number" : "" }, text));
+    const heads = ["Method", "η", "Ends at", "99 % after", ""].map((text, k) => h("th", { scope: "col", class: k && k < 4 ? "number" : "" }, text));
     this.element = h(
       "section",
       { class: "sheet wide", "aria-labelledby": "race-title" },
@@ -122,10 +122,13 @@ export class RacePanel {
     const [low, high] = tame.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [begin, begin]);
     const [cap, cut] = [Math.max(begin, Math.min(high, begin + 2 * (begin - low || 1))), Math.min(begin, Math.max(low, begin - 2 * (high - begin || 1)))];
     const room = 0.05 * (cap - low || 1);
+    const floor = Math.max(low, 1e-6 * begin);
+    const log = !field.climb && low >= 0 && cap > 60 * floor && floor > 0;
+    const range = log ? [floor, 1.3 * cap] : field.climb ? [cut - room, high + room] : [low - room, cap + room];
     this.chart.show({
       description: `Height against evaluations for ${runs.map((run) => METHODS[run.name].label).join(", ")}.`,
       x: { label: "gradient evaluations", short: "after", range: [0, race.evaluations] },
-      y: { range: field.climb ? [cut - room, high + room] : [low - room, cap + room] },
+      y: { label: `height ${field.description.name}`, log, range },
       series: runs.map((run) => ({ name: METHODS[run.name].label, colour: `method-${run.name}`, xs: run.values.map((_, k) => k), ys: run.values.map((value) => field.sign * value) })),
       cursor: race.at < race.evaluations ? race.at : undefined,
     });

@@ -40,12 +40,19 @@ export class RatePanel {
     say(this.value, format(world.rate));
     const steepest = world.field.curvatures(world.point)[0];
     const critical = steepest > 1e-12 ? 2 / steepest : null;
-    say(this.sentence, this.#effect());
+    const ends = this.#sweep(RATES);
+    say(this.sentence, this.#effect(ends));
     say(this.critical, this.#explain(steepest, critical));
-    this.#draw(critical);
+    this.#draw(ends, critical);
   }
 
-  #effect() {
+  /** The objective after some steps for each rate. */
+  #sweep(rates) {
+    const { world } = this;
+    return sweep(world.field, world.point, rates, STEPS, 2 * world.half);
+  }
+
+  #effect(ends) {
     const { world } = this;
     const run = world.descent();
     const slope = norm(world.field.objectiveGradient(world.point));
@@ -57,9 +64,12 @@ export class RatePanel {
       case "higher": return "Too large: after 100 steps the ball is worse off than at the start.";
       case "swinging": return "Rather large: the ball jumps from side to side and gets on slowly.";
       case "arrived": return `Good: the slope has all but vanished after ${this.#arrival(run)} of ${steps} steps.`;
-      case "crawling": return "Too small: after 100 steps the ball has hardly moved.";
-      default: return "On its way: 100 steps bring the ball closer, but not there yet.";
     }
+    const begin = run.values[0];
+    const best = ends.reduce((low, value, k) => (value < ends[low] || Number.isNaN(ends[low]) ? k : low), 0);
+    const share = (begin - run.values[Math.min(STEPS, steps)]) / (begin - ends[best]);
+    if (share < 0.7 && world.rate < RATES[best]) return `Too small: after ${STEPS} steps the ball has done ${Math.round(100 * share)} % of what a better step size does.`;
+    return `On its way: after ${STEPS} steps the ball has done ${Math.round(100 * Math.min(share, 1))} % of what the best step size does.`;
   }
 
   #arrival({ points }) {
@@ -74,11 +84,11 @@ export class RatePanel {
     return `Largest curvature here: λ = ${format(curvature)}. In a bowl of that curvature, plain descent is stable up to η = 2/λ = ${format(critical)} and settles fastest near half of it.`;
   }
 
-  #draw(critical) {
+  #draw(objectives, critical) {
     const { world } = this;
     const { field } = world;
-    const ends = sweep(field, world.point, RATES, STEPS, 2 * world.half).map((value) => field.sign * value);
-    const [here] = sweep(field, world.point, [world.rate], STEPS, 2 * world.half).map((value) => field.sign * value);
+    const ends = objectives.map((value) => field.sign * value);
+    const here = field.sign * this.#sweep([world.rate])[0];
     const begin = field.f(world.point);
     const finite = ends.filter((value) => Number.isFinite(value) && field.sign * (value - begin) <= 0);
     const [low, high] = [Math.min(begin, ...finite), Math.max(begin, ...finite)];
