@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def as_mesh(mesh: Mesh | None) -> Mesh | None:
@@ -73,6 +73,20 @@ def map_chunks(function: Callable[[Any], Any], chunks: Any, *, mesh: Mesh | None
 
     run = jax.shard_map(share, mesh=mesh, in_specs=PartitionSpec(axes), out_specs=PartitionSpec(), check_vma=False)
     return jax.tree.map(lambda leaf: leaf[:count], run(padded))
+
+
+def on_every_device(tree: Any, mesh: Mesh | None) -> Any:
+    """A copy of each array on every device of the mesh, so that a program is compiled for one placement only."""
+    if mesh is None:
+        return tree
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def on_one_device(tree: Any, mesh: Mesh | None) -> Any:
+    """What a program on a mesh has computed alike on every device, as the arrays of its first device, uncopied."""
+    if mesh is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0) if isinstance(leaf, jax.Array) else leaf, tree)
 
 
 def sum_in_order(stacked: Any) -> Any:

@@ -13,10 +13,8 @@ from cycloid.learn.feeds import Rows
 BLOCK = 4096
 
 
-def measure(
-    objective: Any, before: Any, after: Any, loss: Any, gradient: Any, batch: Rows, probes: Any
-) -> dict[str, Any]:
-    """All that is recorded of a step from `before` to `after` on a batch.
+def measure(objective: Any, witness: Any, probes: Any) -> dict[str, Any]:
+    """All that is recorded of a witnessed step from `before` to `after` on a batch.
 
     With g the gradient ∇L on the batch and Δw = after − before:
 
@@ -27,6 +25,7 @@ def measure(
     The actual change is summed from the changes of the single examples, which loses fewer digits than subtracting
     two means. Ratios with a zero below the line are NaN.
     """
+    before, after, loss, gradient, batch = witness
     delta = jax.tree.map(jnp.subtract, after, before)
     norms, steps, sizes = (_norms(tree) for tree in (gradient, delta, before))
     total, length = (jnp.sqrt(jnp.sum(jnp.square(part))) for part in (norms, steps))

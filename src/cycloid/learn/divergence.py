@@ -63,26 +63,31 @@ def explain(
         record_at: number of plain steps -> the record of the step after them, from the start of the chunk again.
     """
     bad = np.flatnonzero(~np.isfinite(losses))
-    rising = np.append(losses, record["loss_after"])
-    if bad.size == 0 and all(math.isfinite(float(record[name])) for name in WATCHED if name in record):
+    sound = all(math.isfinite(float(record[name])) for name in WATCHED if name in record)
+    if bad.size == 0 and sound:
+        rising = np.append(losses, record["loss_after"])
         index = int(np.flatnonzero(rising > limit(first_loss, losses))[0])
         step = steps_before + max(index, 1)
         cause = f"By step {step} the loss had grown from {first_loss:.3g} to {rising[index]:.3g}."
-        cure = _cure(rising[: index + 1], learning_rate)
-        return Failure("diverged", step, f"{cause} {cure}", max(len(losses) - 1, 0))
+        return Failure("diverged", step, f"{cause} {_cure(rising, learning_rate)}", len(losses) - 1)
     first = int(bad[0]) if bad.size else len(losses)
-    if first == 0:
-        cause = f"At step {steps_before + 1} the loss was {_word(losses[0])} before the update."
-        cure = "Check the data and the starting weights for values that are not finite or are very large."
-        return Failure("nonfinite", steps_before + 1, f"{cause} {cure}", 0)
-    at = record if first == len(losses) else record_at(first - 1)
+    before = record if first == len(losses) else record_at(first - 1) if first else None
+    broken = None if before is None else _broken(before, layers)
+    if broken is None:  # the weights were sound, and the loss on the next batch was not
+        step = steps_before + first + 1
+        though = ", although the weights were finite" if step > 1 else ""
+        cause = f"At step {step} the loss was {_word(losses[first])} before the update{though}."
+        grown = first > 1 and losses[first - 1] > 100 * losses[0]
+        what = "the data" if step > 1 else "the data and the starting weights"
+        cure = f"Check {what} for values that are not finite or very large."
+        return Failure("nonfinite", step, f"{cause} {_cure(losses[:first], learning_rate) if grown else cure}", first)
     step = steps_before + first
-    cause = f"At step {step} {_broken(at, layers)}; the loss before it was {losses[first - 1]:.3g}."
+    cause = f"At step {step} {broken}; the loss before it was {losses[first - 1]:.3g}."
     return Failure("nonfinite", step, f"{cause} {_cure(losses[:first], learning_rate)}", first - 1)
 
 
-def _broken(record: dict[str, Any], layers: Sequence[str]) -> str:
-    """The first link of the chain that is not finite, in words."""
+def _broken(record: dict[str, Any], layers: Sequence[str]) -> str | None:
+    """The first link of a step's chain that is not finite, in words; None when all are finite."""
     gradients = np.asarray(record["layer_gradient_norms"])
     for name, norm in zip(layers, gradients, strict=True):
         if not math.isfinite(norm):
@@ -90,6 +95,8 @@ def _broken(record: dict[str, Any], layers: Sequence[str]) -> str:
     if not math.isfinite(float(record["update_norm"])):
         return f"the update became {_word(record['update_norm'])} (gradient norm {float(record['gradient_norm']):.3g})"
     broken = [name for name in WATCHED[3:] if name in record and not math.isfinite(float(record[name]))]
+    if not broken:
+        return None
     words = {"loss_after": "loss", "train_loss": "training loss", "validation_loss": "validation loss"}
     return (
         f"the update of length {float(record['update_norm']):.3g} made the {words[broken[0]]} "

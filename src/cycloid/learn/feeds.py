@@ -113,6 +113,10 @@ class ResidentSource:
         epoch, offset = divmod(step * self.batch_size, self.rows.count)
         return Shuffled(self.rows, self.key, jnp.int32(epoch), jnp.int32(offset)), count
 
+    def place(self, put: Callable[[Any], Any]) -> None:
+        """Move the rows to where the steps run."""
+        self.rows = put(self.rows)
+
     def skip(self, steps: int) -> None:
         """Nothing to do: the place in the sequence is a number."""
 
@@ -131,6 +135,7 @@ class StreamSource:
         self._iterator: Iterator[Any] = iter(())
         self._passes = 0
         self._convert: Callable[[Rows], Rows] = lambda rows: rows
+        self._put: Callable[[Any], Any] = lambda rows: rows
         self.left_out = 0
         self.first = _as_rows(self._raw())
         self.batch_size = self.first.count
@@ -150,7 +155,12 @@ class StreamSource:
         if not taken:
             return None
         padded = taken + [taken[-1]] * (length - len(taken))
-        return Streamed(jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)), len(taken)
+        stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)
+        return Streamed(self._put(stacked)), len(taken)
+
+    def place(self, put: Callable[[Any], Any]) -> None:
+        """Move every chunk of batches to where the steps run."""
+        self._put = put
 
     def skip(self, steps: int) -> None:
         """Pass over the batches that an interrupted run has seen."""

@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cycloid.core.parallel import on_every_device, on_one_device
 from cycloid.core.tolerance import Tolerance
 from cycloid.learn import checkpoints, divergence
 from cycloid.learn.networks import layer_names
-from cycloid.learn.steps import Probes, Recipe, Training, advance
+from cycloid.learn.steps import Probes, Recipe, Training, advance, measure_step
 
 # While one chunk is read the next is already running, which keeps one more copy of the weights and the method's
 # memory. Above this many bytes a chunk is long and the copy dear, so it is read first.
@@ -135,8 +136,10 @@ class Loop:
         self.recipe, self.source, self.probes, self.plan = recipe, source, probes, plan
         params, self.static = eqx.partition(model, eqx.is_inexact_array)
         self.layers = layer_names(model)
-        self.method = jax.tree.map(_traced_rate, method)
-        self.outcome = Outcome(Training(params, method.init(params)), best=params)
+        placed = on_every_device((jax.tree.map(_traced_rate, method), params, method.init(params)), recipe.mesh)
+        self.method, params, memory = placed
+        source.place(lambda rows: on_every_device(rows, recipe.mesh))
+        self.outcome = Outcome(Training(params, memory), best=params)
 
     def run(self) -> Outcome:
         """Train until a reason to stop."""
@@ -158,7 +161,7 @@ class Loop:
 
     def model(self, params: Any) -> Any:
         """The model with these parameters."""
-        return eqx.combine(params, self.static)
+        return eqx.combine(on_one_device(params, self.recipe.mesh), self.static)
 
     def _dispatch(self, state: Training, step: int) -> Chunk | None:
         """Start the chunk after `step`; None when there is none."""
@@ -168,10 +171,13 @@ class Loop:
         if fed is None:
             return None
         feed, plain = fed[0], fed[1] - 1
-        after, record, losses = advance(
-            self.recipe, self.static, self.method, state, feed, self.probes, jnp.int32(plain)
-        )
-        return Chunk(state, feed, step, plain, after, record, losses)
+        return Chunk(state, feed, step, plain, *self._run(state, feed, plain))
+
+    def _run(self, state: Training, feed: Any, plain: int) -> tuple[Training, Any, Any]:
+        """(state, record, losses) of a chunk from `state` on."""
+        after, witness, losses = advance(self.recipe, self.static, self.method, state, feed, jnp.int32(plain))
+        seen = on_one_device(witness, self.recipe.mesh)
+        return after, measure_step(self.recipe, self.static, seen, self.probes), losses
 
     def _read(self, chunk: Chunk) -> None:
         """Wait for a chunk, take it into the outcome, and set the status when there is a reason to stop."""
@@ -212,9 +218,7 @@ class Loop:
 
     def _fail(self, chunk: Chunk, record: dict[str, Any], losses: np.ndarray, first_loss: float) -> None:
         """Explain a chunk that went wrong, and keep the last weights that gave a finite loss."""
-        again = lambda plain: advance(
-            self.recipe, self.static, self.method, chunk.before, chunk.feed, self.probes, jnp.int32(plain)
-        )
+        again = lambda plain: self._run(chunk.before, chunk.feed, plain)
         failure = divergence.explain(
             record,
             losses,

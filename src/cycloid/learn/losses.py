@@ -58,7 +58,7 @@ class SquaredError(AbstractLoss):
     formula: ClassVar[str] = "mean (ŷ − y)²"
     latex: ClassVar[str] = r"\frac1n\sum_i(\hat y_i-y_i)^2"
     task: ClassVar[str] = "regression"
-    l2: float = eqx.field(default=0.0, static=True)
+    l2: float = eqx.field(default=0.0, static=True, kw_only=True)
 
     def examples(self, output: Num[Array, "n ..."], target: Num[Array, "n ..."]) -> Float[Array, " n"]:
         """(ŷ − y)² of each example, the mean over the outputs when there are several."""
@@ -77,7 +77,7 @@ class AbsoluteError(AbstractLoss):
     formula: ClassVar[str] = "mean |ŷ − y|"
     latex: ClassVar[str] = r"\frac1n\sum_i|\hat y_i-y_i|"
     task: ClassVar[str] = "regression"
-    l2: float = eqx.field(default=0.0, static=True)
+    l2: float = eqx.field(default=0.0, static=True, kw_only=True)
 
     def examples(self, output: Num[Array, "n ..."], target: Num[Array, "n ..."]) -> Float[Array, " n"]:
         """|ŷ − y| of each example."""
@@ -102,7 +102,7 @@ class Huber(AbstractLoss):
     )
     task: ClassVar[str] = "regression"
     delta: float = eqx.field(default=1.0, static=True)
-    l2: float = eqx.field(default=0.0, static=True)
+    l2: float = eqx.field(default=0.0, static=True, kw_only=True)
 
     def __check_init__(self) -> None:
         if not self.delta > 0:
@@ -139,7 +139,7 @@ class CrossEntropy(AbstractLoss):
     formula: ClassVar[str] = "mean −log p(y), p = softmax(logits), or sigmoid(logit) for two classes"
     latex: ClassVar[str] = r"-\frac1n\sum_i\log p_{i,y_i}"
     task: ClassVar[str] = "classification"
-    l2: float = eqx.field(default=0.0, static=True)
+    l2: float = eqx.field(default=0.0, static=True, kw_only=True)
 
     def examples(self, output: Num[Array, "n ..."], target: Num[Array, "n ..."]) -> Float[Array, " n"]:
         """−log p(y) of each example."""

@@ -71,11 +71,29 @@ class Probes(NamedTuple):
     validation: Rows | None
 
 
+class Witness(NamedTuple):
+    """One step as it was made, for its chain to be measured.
+
+    Attributes:
+        before: the parameters before it.
+        after: the parameters after it.
+        loss: of the batch, before it.
+        gradient: on the batch, before it.
+        batch: the rows it saw.
+    """
+
+    before: Any
+    after: Any
+    loss: Any
+    gradient: Any
+    batch: Rows
+
+
 @eqx.filter_jit
 def advance(
-    recipe: Recipe, static: Any, method: Any, state: Training, feed: Any, probes: Probes, count: Any
-) -> tuple[Training, dict[str, Any], Any]:
-    """`count` plain steps and a recorded one.
+    recipe: Recipe, static: Any, method: Any, state: Training, feed: Any, count: Any
+) -> tuple[Training, Witness, Any]:
+    """`count` plain steps and one that is witnessed.
 
     Args:
         recipe: what is compiled in.
@@ -83,30 +101,36 @@ def advance(
         method: an `AbstractGradientMethod` whose learning rate is an array.
         state: where to begin.
         feed: the batches.
-        probes: the rows watched.
         count: plain steps, 0 ... length − 1, a number that changes without compiling again.
 
     Returns:
-        (state, record of the last step, loss before each of the steps; NaN where there was none).
+        (state, witness of the last step, loss before each of the steps; NaN where there was none).
     """
     objective = Objective(recipe, static)
     batch_at = feed.batches(recipe.batch_size, recipe.length)
 
-    def plain(i: Any, carry: tuple[Training, Any]) -> tuple[Training, Any]:
-        state, losses = carry
-        loss, gradient = objective.gradient(state.params, batch_at(i))
+    def step(state: Training, batch: Rows) -> tuple[Training, Any, Any]:
+        loss, gradient = objective.gradient(state.params, batch)
         update, memory = method.update(gradient, state.params, state.memory, value=loss)
-        return Training(apply_update(state.params, update), memory), losses.at[i].set(loss)
+        return Training(apply_update(state.params, update), memory), loss, gradient
+
+    def plain(i: Any, carry: tuple[Training, Any]) -> tuple[Training, Any]:
+        state, loss, _ = step(carry[0], batch_at(i))
+        return state, carry[1].at[i].set(loss)
 
     dtype = jax.eval_shape(objective.gradient, state.params, batch_at(0))[0].dtype
     losses = jnp.full(recipe.length, jnp.nan, dtype)
     state, losses = jax.lax.fori_loop(0, count, plain, (state, losses))
     batch = batch_at(count)
-    loss, gradient = objective.gradient(state.params, batch)
-    update, memory = method.update(gradient, state.params, state.memory, value=loss)
-    params = apply_update(state.params, update)
-    record = measure(objective, state.params, params, loss, gradient, batch, probes)
-    return Training(params, memory), record, losses.at[count].set(loss)
+    after, loss, gradient = step(state, batch)
+    witness = Witness(state.params, after.params, loss, gradient, batch)
+    return after, witness, losses.at[count].set(loss)
+
+
+@eqx.filter_jit
+def measure_step(recipe: Recipe, static: Any, witness: Witness, probes: Probes) -> dict[str, Any]:
+    """The chain of a witnessed step, as `chain.measure` defines it: a program of its own, the same on every mesh."""
+    return measure(Objective(recipe, static), witness, probes)
 
 
 class Objective:
