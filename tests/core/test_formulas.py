@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import pickle
 
@@ -377,6 +378,10 @@ def test_calls_by_position_by_name_and_wrong_ones() -> None:
             f(*args, **named)
     with pytest.raises(TypeError, match="has no variables; the call gave 1 positional"):
         formula("3")(1.0)
+
+
+def test_tools_see_the_variables() -> None:
+    assert str(inspect.signature(formula("f(y, x) = x - y"))) == "(y, x)"
 
 
 def test_points_as_vectors() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import jax
@@ -78,8 +79,9 @@ def evaluate(tree: Node, variables: Sequence[str], values: Sequence[Any]) -> Arr
     arrays = [jnp.asarray(value) for value in values]
     arrays = [a if jnp.issubdtype(a.dtype, jnp.inexact) else a.astype(dtype) for a in arrays]
     result = _evaluate(tree, dict(zip(variables, arrays, strict=True)))
+    result = jnp.asarray(result, dtype) if is_constant(tree) else result
     shape = jnp.broadcast_shapes(*(a.shape for a in arrays))
-    return jnp.broadcast_to(jnp.asarray(result, None if arrays and names(tree) else dtype), shape)
+    return result if result.shape == shape else jnp.broadcast_to(result, shape)
 
 
 def _evaluate(tree: Node, values: Mapping[str, Array]) -> Any:
@@ -93,25 +95,28 @@ def _evaluate(tree: Node, values: Mapping[str, Array]) -> Any:
             return _where(args, values)
         case Apply("pow", (base, exponent)):
             return _power(base, exponent, values)
+        case Apply("add", (first, *others)):
+            total = _evaluate(first, values)
+            for term in others:  # a negated term is subtracted, which saves an operation
+                if isinstance(term, Apply) and term.head == "neg":
+                    total = total - _evaluate(term.args[0], values)
+                else:
+                    total = total + _evaluate(term, values)
+            return total
+        case Apply("mul" | "and" | "or" as head, args):
+            return functools.reduce(_JOINED[head], [_evaluate(arg, values) for arg in args])
         case Apply("polygamma", (order, arg)):
             return _polygamma(int(constant(order)), _evaluate(arg, values))
         case Apply(head, args):
-            terms = [_evaluate(arg, values) for arg in args]
-            if head in _FOLDED:
-                total = terms[0]
-                for term in terms[1:]:
-                    total = _FOLDED[head](total, term)
-                return total
-            return ARRAYS[head](*terms)
+            return ARRAYS[head](*(_evaluate(arg, values) for arg in args))
         case Number(value):
             return float(value)
         case Constant(name):
             return CONSTANTS[name]
 
 
-_FOLDED: dict[str, Callable[[Any, Any], Any]] = {
-    "add": lambda a, b: a + b,
-    "mul": lambda a, b: a * b,
+_JOINED: dict[str, Callable[[Any, Any], Any]] = {
+    "mul": operator.mul,
     "and": jnp.logical_and,
     "or": jnp.logical_or,
 }
@@ -190,7 +195,4 @@ def _partial(function: Callable[..., Array], place: int) -> Callable[..., Array]
     return partial
 
 
-@cache
-def vocabulary() -> frozenset[str]:
-    """The heads that can be computed here."""
-    return frozenset({*ARRAYS, *_FOLDED, "pow", "where", "polygamma"})
+HEADS = frozenset({*ARRAYS, *_JOINED, "add", "pow", "where", "polygamma"})  # what can be computed here

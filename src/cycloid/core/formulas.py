@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +25,16 @@ __all__ = ["Formula", "FormulaError", "formula"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Formula:
-    """A function given by a formula: call it, differentiate it with JAX, print it.
+    """A function given by a formula: call it, differentiate it with JAX, print it. `formula(text)` makes one.
 
-    Two formulas are equal when their trees and the order of their variables are, however they were typed: JAX compiles
-    such functions once.
+    Two formulas are equal when their trees and the order of their variables are, however they were typed, so that a
+    formula may be a static argument of `jax.jit` and equal ones are compiled once.
+
+    Attributes:
+        tree: the syntax tree, of frozen nodes.
+        variables: names of the arguments, in their order.
+        name: what the header calls the function, else f.
+        text: the formula as it was typed.
     """
 
     tree: Node
@@ -52,10 +59,20 @@ class Formula:
 
         Raises:
             TypeError: when the arguments are not those of the formula's variables.
+
+        Transformations:
+            jit, vmap, grad and every higher derivative. The branch of a `where` that is not taken adds nothing to a
+            derivative, even where its own is infinite.
         """
         from cycloid.core.evaluation import evaluate
 
         return evaluate(self.tree, self.variables, self._bound(args, named))
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The variables as the parameters that tools see."""
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature([inspect.Parameter(name, kind) for name in self.variables])
 
     def _bound(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> list[Any]:
         free = self.variables[len(args) :]
@@ -151,10 +168,24 @@ def formula(text: str, variables: Sequence[str] | str | None = None) -> Formula:
             in the order of the alphabet.
 
     Returns:
-        A callable that JAX traces, with its text, tree and printed forms.
+        A callable that JAX traces, with its tree and printed forms. Angles are in radians, `log` and `ln` are natural,
+        `e` is Euler's number unless it is a declared variable, `1/2 x` is half of x, and text that can be read in two
+        ways is refused.
 
     Raises:
         FormulaError: with the column of the fault and what would be right.
+
+    Example:
+        >>> f = formula("f(x, y) = (1-x)^2 + 100(y-x^2)^2")
+        >>> float(f(1.0, 2.0)), f.variables
+        (100.0, ('x', 'y'))
+        >>> print(formula("sin² x − |x|/2"))
+        f(x) = sin(x)**2 - abs(x)/2
+        >>> formula("2*sine(x)")
+        Traceback (most recent call last):
+        cycloid.core.syntax.FormulaError: unknown function 'sine' at column 3: did you mean sin?
+            2*sine(x)
+              ^
     """
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"formula takes a text such as 'x^2 + 1'; it was a {type(text).__name__}.")
