@@ -134,10 +134,8 @@ class Card:
     def rows(self, typeset: bool = False) -> list[tuple[str, str]]:
         """Label and text of each line, for whoever lays the card out."""
         unit = f" {self.unit}" if self.unit else ""
-        rows = [
-            (self.method, numerals(self.value, 10, typeset) + unit),
-            (self.second_method, numerals(self.second_value, 10, typeset) + unit),
-        ]
+        shown = [numerals(v, 10 if np.ndim(v) == 0 else 6, typeset) + unit for v in (self.value, self.second_value)]
+        rows = [(self.method, shown[0]), (self.second_method, shown[1])]
         if np.isfinite(self.disagreement):
             apart, allowed = (numeral(x, 2, typeset) for x in (self.disagreement, self.allowance))
             rows.append(("disagreement", f"{apart}, allowed {allowed}{unit}"))

@@ -1,4 +1,4 @@
-"""A race checked: equal budgets, the winner walked again by a plain loop, the order of the first two on fresh starts."""
+"""A race checked: equal budgets, the winner walked again by a plain loop, the order of the first two once more."""
 
 from __future__ import annotations
 
@@ -62,8 +62,10 @@ def _budget_card(race: Race) -> Card:
     spent = [curves.shape[1] - 1 for curves in race.runs.values()]
     equal_time = "seconds" in str(race.protocol.get("budget", ""))
     claim = "every method had the same budget" + (" of time" if equal_time else "")
-    card = compare(claim, "the table", "lengths of the curves", [min(race.value["evaluations"]),
-                   max(race.value["evaluations"])], [min(spent), max(spent)], allowance=0.0, unit="evaluations")  # fmt: skip
+    said = [min(race.value["evaluations"]), max(race.value["evaluations"])]
+    card = compare(
+        claim, "the table", "lengths of the curves", said, [min(spent), max(spent)], allowance=0.0, unit="evaluations"
+    )
     if card.verdict == AGREES and not equal_time and min(spent) != max(spent):
         words = "The budgets differ from method to method: the race is not fair."
         return dataclasses.replace(card, verdict=DISAGREES, sentence=words)
@@ -90,7 +92,7 @@ def _walk_card(race: Race, question: Question) -> Card | None:
     allowance = 1e-3 * abs(line["objective"]) + 1e-9 * fall
     return compare(claim, "all seeds in one compiled program", "a Python loop over optax, one gradient a step",
                    line["objective"], _median(np.array(ends)), allowance=allowance,
-                   sentence="The same steps, taken one at a time outside the compiled loop, end at the same height.")  # fmt: skip
+                   sentence="The same steps, taken one at a time, end at the same height.")  # fmt: skip
 
 
 def _walk(question: Question, asked: dict[str, Any], method: Any, start: Any, steps: int) -> float:

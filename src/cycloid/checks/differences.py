@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Each step is a quarter of the one before: ten of them reach from 0.1 down to 4e-7 of the scale of x.
-LEVELS, CONTRACTION, LONGEST = 10, 4.0, 0.1
+# Each step is a fifth of the one before: twelve of them reach from 0.1 down to 2e-9 of the scale of x. Short ones
+# are for functions full of kinks, such as networks of rectifiers.
+LEVELS, CONTRACTION, LONGEST = 12, 5.0, 0.1
 # Numbers in all the points evaluated at once.
 MOST_AT_ONCE = 5_000_000
 # In a complex step the imaginary part carries the derivative and nothing is subtracted, so that the step may be
@@ -47,7 +48,7 @@ def flatten(f: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]
     return of_vector, jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
 
 
-def evaluate(f: Callable[[Any], Any], points: Any) -> np.ndarray:
+def evaluate(f: Callable[[Any], Any], points: Any) -> Any:
     """f at each row of points: at once where f can be vectorised, else one after another."""
     try:
         values = jax.vmap(f)(points)
@@ -96,19 +97,21 @@ def complex_step(f: Callable[[Any], Any], x: Any, directions: Any) -> np.ndarray
 
 
 def central(f: Callable[[Any], Any], x: Any, directions: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Directional derivatives by central differences extrapolated to step zero, each with its error estimate.
+    """Directional derivatives by central differences extrapolated once, each with its error estimate.
 
-    (f(x + h v) - f(x - h v)) / 2h has an error in h², h⁴, ...: Neville's table removes one power after another,
-    and the entry that changed least is taken. Costs 2 LEVELS evaluations a direction.
+    (f(x + h v) - f(x - h v)) / 2h over steps h from a tenth of the size of x down to a billionth; of the values the one
+    that its neighbours confirm best is taken. Costs 2 LEVELS evaluations a direction.
 
     Returns:
         (derivatives, error estimates), both of shape (k,); vector-valued f give (k, m).
 
-    Reference: C. J. F. Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982.
+    Reference: L. F. Richardson, The approximate arithmetical solution by finite differences, 1911.
     """
     x, directions = jnp.asarray(x), jnp.asarray(directions)
     dtype = np.result_type(x.dtype)
-    scale = jnp.maximum(jnp.max(jnp.abs(x), initial=0.0), 1.0) / jnp.maximum(jnp.max(jnp.abs(directions), axis=1), 1e-30)
+    scale = jnp.maximum(jnp.max(jnp.abs(x), initial=0.0), 1.0) / jnp.maximum(
+        jnp.max(jnp.abs(directions), axis=1), 1e-30
+    )
     steps = LONGEST * scale[:, None] * CONTRACTION ** -jnp.arange(LEVELS, dtype=dtype)
     values = _along(f, x, directions, jnp.stack([steps, -steps], axis=2)).astype(float)
     widths = np.asarray(steps, float).reshape(*steps.shape, *[1] * (values.ndim - 3))
@@ -117,7 +120,7 @@ def central(f: Callable[[Any], Any], x: Any, directions: Any) -> tuple[np.ndarra
         return _extrapolate(quotients)
 
 
-def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> np.ndarray:
+def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> Any:
     """f(x + s v) for each direction v, shape (k, n), and each of its steps s, shape (k, ...)."""
     shape = steps.shape
     if directions.size * steps[0].size <= MOST_AT_ONCE:
@@ -130,20 +133,20 @@ def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> np.n
 
 
 def _extrapolate(quotients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Neville's table along axis 1 and its most settled entry."""
-    best, error = quotients[:, -1], np.full(quotients[:, -1].shape, np.inf)
-    row = quotients
-    for power in range(1, LEVELS):
-        weight = CONTRACTION ** (2 * power)
-        finer = (weight * row[:, 1:] - row[:, :-1]) / (weight - 1)
-        change = np.maximum(np.abs(finer - row[:, 1:]), np.abs(finer - row[:, :-1]))
-        change = np.where(np.isfinite(change), change, np.inf)
-        at = np.argmin(change, axis=1, keepdims=True)
-        least = np.take_along_axis(change, at, axis=1)[:, 0]
-        value = np.take_along_axis(finer, at, axis=1)[:, 0]
-        best, error = np.where(least < error, value, best), np.minimum(least, error)
-        row = finer
-    return best, error
+    """Along axis 1 the most settled of the values extrapolated from each step and the next, and how settled it is.
+
+    An error c h² shrinks by CONTRACTION² from one step to the next, so that two quotients give the value without it.
+    A value is as uncertain as its larger distance to its neighbours: three in a row that agree by accident, across a
+    kink, are rarer than two.
+    """
+    weight = CONTRACTION**2
+    values = (weight * quotients[:, 1:] - quotients[:, :-1]) / (weight - 1)
+    apart = np.abs(np.diff(values, axis=1))
+    error = np.maximum(apart[:, :-1], apart[:, 1:])
+    error = np.where(np.isfinite(error), error, np.inf)
+    at = np.argmin(error, axis=1, keepdims=True)
+    value = np.take_along_axis(values[:, 1:-1], at, axis=1)[:, 0]
+    return value, np.take_along_axis(error, at, axis=1)[:, 0]
 
 
 def circle(f: Callable[[Any], Any], x: float, order: int, points: int = 64) -> tuple[float, float]:

@@ -13,6 +13,7 @@ REGISTRY = Registry(
     {
         "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests"),
         "cycloid.learn": ("cycloid.checks.training",),
+        "cycloid.train": ("cycloid.checks.training",),
     },
 )
 register = REGISTRY.register
@@ -22,7 +23,7 @@ def check(result: Result, question: Any = None) -> Card:
     """Check an answer by a method independent of the one that gave it.
 
     Args:
-        result: what a driver returned: a `Minimum`, a `Race`, a `Run`.
+        result: what a driver returned: a `Minimum`, a `Race`, a `Run`, a `Comparison`.
         question: what was asked, for a result that came out of jit, vmap or grad and has lost it: a `Question`,
             or the function alone where nothing more is needed.
 

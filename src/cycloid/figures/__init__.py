@@ -20,10 +20,10 @@ __all__ = ["export", "figure", "function", "register", "save", "terrain", "to_ht
 
 if TYPE_CHECKING:
     from cycloid.figures.images import export, save, to_html
-    from cycloid.figures.terrains import terrain
     from cycloid.figures.registry import figure, register
     from cycloid.figures.report import write_report
     from cycloid.figures.tangents import function
+    from cycloid.figures.terrains import terrain
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from cycloid.core.numerals import numeral
-from cycloid.figures.draw import band, curve, dots, exact, label, panels
+from cycloid.figures.draw import Place, band, calm_range, curve, dots, exact, label, panels
 from cycloid.figures.registry import register
+from cycloid.figures.sentences import metric_name
 from cycloid.figures.theme import faded, mixed, palette
 from cycloid.learn.reading import QUESTIONS
 from cycloid.learn.runs import Run
@@ -57,7 +58,7 @@ def _heading(run: Run) -> str:
     return f"{run.method}, {numeral(run.steps)} steps on {run.loss.replace('_', ' ')}"
 
 
-def loss_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+def loss_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     """Losses on training and validation rows, and of each group of examples."""
     c, history = palette(dark), run.history
     curve(fig, history["step"], history["train_loss"], "training rows", c["accent"], at=at)
@@ -65,18 +66,23 @@ def loss_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
         curve(fig, history["step"], history["validation_loss"], "validation rows", c["warm"], at=at)
         if 0 < run.best_step < run.steps:
             fig.add_vline(x=run.best_step, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
-            left = run.best_step > run.steps / 2
-            fig.add_annotation(
-                x=run.best_step, y=1, yref="y domain", yanchor="top", text=f"lowest at {run.best_step}", showarrow=False,
-                xanchor="right" if left else "left", xshift=-4 if left else 4, font={"size": 11, "color": c["muted"]}, **at,
-            )  # fmt: skip
+            _best_step(fig, run, c["muted"], at)
     groups = run.groups if "group_losses" in history else ()
     _many(fig, run, history["group_losses"] if groups else None, groups, "each group", dark, at)
     _logarithmic(fig, [history[k] for k in ("train_loss", "validation_loss") if k in history], at)
     fig.update_yaxes(title="loss", **at)
 
 
-def gradient_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+def _best_step(fig: Any, run: Run, colour: str, at: Place) -> None:
+    """Where the validation loss was lowest, named on the side where there is room."""
+    left = run.best_step > run.steps / 2
+    fig.add_annotation(
+        x=run.best_step, y=1, yref="y domain", text=f"lowest at {run.best_step}", showarrow=False, yanchor="top",
+        xanchor="right" if left else "left", xshift=-4 if left else 4, font={"size": 11, "color": colour}, **at,
+    )  # fmt: skip
+
+
+def gradient_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     """The norm of the gradient, whole and by parameter array."""
     c, history = palette(dark), run.history
     several = run.layers if len(run.layers) > 1 else ()
@@ -86,11 +92,13 @@ def gradient_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
     fig.update_yaxes(title="‖∇L‖", **at)
 
 
-def update_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+def update_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     """What the gradient promised, −∇L·Δw, and how far the loss on the same batch really fell."""
     c, history = palette(dark), run.history
     step, actual = history["step"], np.asarray(history["actual_change"], float)
-    curve(fig, step, -np.asarray(history["predicted_change"], float), "promised, −∇L·Δw", c["muted"], at=at, width=1.5)
+    promised = -np.asarray(history["predicted_change"], float)
+    promised = np.where(promised > 0, promised, np.nan)  # a logarithmic axis has no place for a promised rise: a gap
+    curve(fig, step, promised, "promised, −∇L·Δw", c["muted"], at=at, width=1.5)
     rose = actual > 0
     hover = "step %{x}: %{y:.3g}<extra>%{fullData.name}</extra>"
     dots(fig, step[~rose], -actual[~rose], "actual fall", c["green"], at=at, size=5, hovertemplate=hover)
@@ -100,11 +108,13 @@ def update_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
     fig.update_yaxes(title="fall of the batch's loss", type="log", dtick=1, **at)
 
 
-def metric_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
+def metric_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     """The metric on the rows watched, the interval of the final one, and the trivial rival."""
     c, history, metric = palette(dark), run.history, run.metric
     if metric is None or "metric" not in history:
-        fig.add_annotation(text="no metric was asked for", x=0.5, y=0.5, xref="x4 domain", yref="y4 domain", showarrow=False)
+        fig.add_annotation(
+            text="no metric was asked for", x=0.5, y=0.5, xref="x4 domain", yref="y4 domain", showarrow=False
+        )
         return
     watched = "validation rows" if "validation_loss" in history else "training rows"
     ends, name = [history["step"][0], history["step"][-1]], f"{metric.part} rows at the end, {metric.level:.0%}"
@@ -113,10 +123,13 @@ def metric_panel(fig: Any, run: Run, dark: bool, at: dict[str, int]) -> None:
     curve(fig, history["step"], history["metric"], watched, c["warm"] if watched[0] == "v" else c["accent"], at=at)
     if run.verdict is not None and np.isfinite(run.verdict.baseline_value):
         exact(fig, run.verdict.baseline_value, label(run.verdict.baseline), dark=dark, at=at)
-    fig.update_yaxes(title=f"{metric.name}, {metric.better} is better", **at)
+    seen = [*np.asarray(history["metric"], float), metric.low, metric.high]
+    if run.verdict is not None:
+        seen.append(run.verdict.baseline_value)
+    fig.update_yaxes(title=f"{metric_name(metric.name)}, {metric.better} is better", range=calm_range(seen), **at)
 
 
-def _logarithmic(fig: Any, columns: list[Any], at: dict[str, int], ratio: float = 20.0) -> None:
+def _logarithmic(fig: Any, columns: list[Any], at: Place, ratio: float = 20.0) -> None:
     """A logarithmic axis where the values are positive and span more than `ratio`."""
     values = np.concatenate([np.ravel(c) for c in columns]).astype(float)
     values = values[np.isfinite(values)]
@@ -124,7 +137,7 @@ def _logarithmic(fig: Any, columns: list[Any], at: dict[str, int], ratio: float 
         fig.update_yaxes(type="log", dtick=1, **at)
 
 
-def _many(fig: Any, run: Run, columns: Any, names: Any, together: str, dark: bool, at: dict[str, int]) -> None:
+def _many(fig: Any, run: Run, columns: Any, names: Any, together: str, dark: bool, at: Place) -> None:
     """Several thin curves, from teal for the first to purple for the last; under one name where the legend is short."""
     c = palette(dark)
     named = sum(map(len, names)) + 6 * len(names) <= LEGEND

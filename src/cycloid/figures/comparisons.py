@@ -9,9 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cycloid.figures.chains import _logarithmic
-from cycloid.figures.draw import curve, label, panels
+from cycloid.figures.draw import Place, curve, label, panels
+from cycloid.figures.registry import register
+from cycloid.figures.sentences import metric_name
 from cycloid.figures.theme import colour_of, palette
 from cycloid.learn.runs import Run
+from cycloid.train.comparisons import Comparison
 
 
 def methods(runs: Mapping[str, Run], *, title: str = "The methods side by side", dark: bool = False) -> Any:
@@ -27,8 +30,9 @@ def methods(runs: Mapping[str, Run], *, title: str = "The methods side by side",
     """
     if not runs:
         raise ValueError("methods draws at least one run.")
+    left = "Loss on validation rows" if _all_have(runs) else "Loss on training rows"
     fig = panels(
-        1, 2, dark=dark, titles=("Loss on validation rows" if _all_have(runs) else "Loss on training rows", "At the end"),
+        1, 2, dark=dark, titles=(left, "At the end"),
         title=title, column_widths=[0.62, 0.38], horizontal_spacing=0.12, height=400 if title else 360,
     )  # fmt: skip
     key = "validation_loss" if _all_have(runs) else "train_loss"
@@ -42,11 +46,26 @@ def methods(runs: Mapping[str, Run], *, title: str = "The methods side by side",
     return fig
 
 
+@register(Comparison)
+def comparison_figure(found: Comparison, *, title: str = "The methods side by side", dark: bool = False) -> Any:
+    """Draw what `cy.compare` found: `methods` of its runs, with its conclusion under the title.
+
+    Args:
+        found: the comparison.
+        title: above the panels; "" for none.
+        dark: the dark theme.
+    """
+    fig = methods(found.runs, title=title, dark=dark)
+    if title:
+        fig.update_layout(title_subtitle_text=label(found.sentence), margin_t=96, height=430)
+    return fig
+
+
 def _all_have(runs: Mapping[str, Run]) -> bool:
     return all("validation_loss" in run.history for run in runs.values())
 
 
-def _whiskers(fig: Any, runs: Mapping[str, Run], dark: bool, at: dict[str, int]) -> None:
+def _whiskers(fig: Any, runs: Mapping[str, Run], dark: bool, at: Place) -> None:
     """One dot with its interval for each run, best on top, the trivial rival as a thin line."""
     scored = {name: run.metric for name, run in runs.items() if run.metric is not None}
     if not scored:
@@ -70,10 +89,17 @@ def _whiskers(fig: Any, runs: Mapping[str, Run], dark: bool, at: dict[str, int])
         muted = palette(dark)["muted"]
         fig.add_vline(x=verdict.baseline_value, line={"color": muted, "width": 1, "dash": "dot"}, **at)
         fig.add_annotation(
-            x=verdict.baseline_value, y=0, yref="y2 domain", text=label(verdict.baseline), xanchor="left", yanchor="bottom",
-            xshift=4, showarrow=False, font={"size": 11, "color": muted}, **at,
+            x=verdict.baseline_value, y=0, yref="y2 domain", text=label(verdict.baseline), xanchor="left",
+            yanchor="bottom", xshift=4, showarrow=False, font={"size": 11, "color": muted}, **at,
         )  # fmt: skip
-    fig.update_xaxes(title=f"{metric.name} on {metric.part} rows, {metric.better} is better", showgrid=True, **at)
-    fig.update_yaxes(type="category", showgrid=False, ticks="", ticklabelstandoff=8, tickfont={"size": 13, "color": palette(dark)["ink"]}, **at)
-
-
+    fig.update_xaxes(
+        title=f"{metric_name(metric.name)} on {metric.part} rows, {metric.better} is better", showgrid=True, **at
+    )
+    fig.update_yaxes(
+        type="category",
+        showgrid=False,
+        ticks="",
+        ticklabelstandoff=8,
+        tickfont={"size": 13, "color": palette(dark)["ink"]},
+        **at,
+    )

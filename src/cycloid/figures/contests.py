@@ -35,8 +35,9 @@ def race_figure(race: Race, *, title: str = "A race on equal terms", dark: bool 
     seeds = race.protocol.get("seeds", 1)
     words = f"{race.protocol['budget']}, {seeds} seed{'s' if seeds > 1 else ''}; the dotted line is the target"
     fig = panels(
-        1, 2, dark=dark, titles=("Objective", "Evaluations to the target"), title=title, subtitle=label(words) if title else "",
-        column_widths=[0.6, 0.4], horizontal_spacing=0.15, height=max(420 if title else 360, 190 + 30 * len(table)),
+        1, 2, dark=dark, titles=("Objective", "Evaluations to the target"), title=title,
+        subtitle=label(words) if title else "", column_widths=[0.6, 0.4], horizontal_spacing=0.15,
+        height=max(420 if title else 360, 190 + 30 * len(table)),
         layout={"showlegend": False},
     )  # fmt: skip
     _curves(fig, race, table, dark)
@@ -98,17 +99,18 @@ def _bars(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None
     many = is_sweep(race)
     for line, count in zip(table, counts):
         colour = _of_rate(line, table, dark) if many else colour_of(line["method"], dark)
+        name = f"η = {line['label']}" if many else label(line["label"])
         reached = np.isfinite(count)
-        rate = "" if line["learning_rate"] is None else f", rate {numeral(line['learning_rate'], 3, typeset=True)}"
         words = numeral(count, 4) if reached else f"not in {budget}"
+        rate = "" if many or line["learning_rate"] is None else f", rate {numeral(line['learning_rate'], 3, True)}"
+        outside = not reached or count < 0.55 * longest
         fig.add_trace(
             go.Bar(
-                x=[count if reached else 0], y=[label(line["label"] if not many else f"η = {line['label']}")], orientation="h", name=label(line["label"]),
-                marker={"color": faded(colour, 0.85), "line": {"width": 0}}, text=f" {words}{'' if many else rate}",
-                textposition="outside" if not reached or count < 0.55 * longest else "inside", cliponaxis=False,
-                insidetextanchor="end", width=0.62,
-                textfont={"color": c["ink"] if not reached or count < 0.55 * longest else c["paper"], "size": 12},
-                hovertemplate=f"{label(line['label'])}: {words}, reached by {line['reached']:.0%} of the seeds<extra></extra>",
+                x=[count if reached else 0], y=[name], orientation="h", name=name, width=0.62, text=f" {words}{rate}",
+                marker={"color": faded(colour, 0.85), "line": {"width": 0}}, cliponaxis=False,
+                textposition="outside" if outside else "inside", insidetextanchor="end",
+                textfont={"color": c["ink"] if outside else c["paper"], "size": 12},
+                hovertemplate=f"{name}: {words}, reached by {line['reached']:.0%} of the seeds<extra></extra>",
             ),
             **at,
         )  # fmt: skip

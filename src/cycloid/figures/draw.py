@@ -1,4 +1,4 @@
-"""The strokes that all figures are drawn with: an error is a band, evaluations are ticks, the exact answer a thin line."""
+"""The strokes of all figures: an error is a band, evaluations are ticks, the exact answer is a thin line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ for _name, _dark in (("cycloid", False), ("cycloid-dark", True)):
     pio.templates[_name] = go.layout.Template(template(_dark))
 
 
+# Where in a grid of panels: {"row": 1, "col": 2}. Plotly's annotations know only some of the arguments it takes.
+Place = dict[str, Any]
+
+
 def label(text: Any) -> str:
     """A user's text as plotly shows it: letters only, no markup; `<b>` in a column's name stays `<b>`."""
     return escape(str(text), quote=False)
 
 
-def canvas(title: str = "", subtitle: str = "", *, dark: bool = False, height: int = 460, **layout: Any) -> go.Figure:
+def canvas(title: str = "", subtitle: str = "", *, dark: bool = False, height: int = 460, **layout: Any) -> Any:
     """An empty figure in the house style."""
     return styled(go.Figure(), title, subtitle, dark=dark, height=height, **layout)
 
@@ -30,9 +34,9 @@ def canvas(title: str = "", subtitle: str = "", *, dark: bool = False, height: i
 def panels(
     rows: int, columns: int, *, titles: Sequence[str] = (), dark: bool = False, title: str = "", subtitle: str = "",
     height: int = 460, layout: dict[str, Any] | None = None, **grid: Any,
-) -> go.Figure:  # fmt: skip
+) -> Any:  # fmt: skip
     """A grid of panels in the house style, each with its small serif title on the left."""
-    fig = make_subplots(rows=rows, cols=columns, subplot_titles=list(titles) or None, **grid)
+    fig: Any = make_subplots(rows=rows, cols=columns, subplot_titles=list(titles) or None, **grid)
     c = palette(dark)
     for note in fig.layout.annotations:
         note.update(font={"family": SERIF, "size": 15, "color": c["ink"]}, xanchor="left")
@@ -40,7 +44,7 @@ def panels(
     return styled(fig, title, subtitle, dark=dark, height=height, **(layout or {}))
 
 
-def _left_align(fig: go.Figure) -> None:
+def _left_align(fig: Any) -> None:
     """Panel titles stand at the left end of their panel, where reading begins."""
     domains = [axis.domain for axis in fig.select_xaxes() if axis.domain is not None]
     domains += [scene.domain.x for scene in fig.select_scenes() if scene.domain.x is not None]
@@ -50,7 +54,9 @@ def _left_align(fig: go.Figure) -> None:
         note.x = home[0]
 
 
-def styled(fig: go.Figure, title: str = "", subtitle: str = "", *, dark: bool = False, height: int = 460, **layout: Any) -> go.Figure:
+def styled(
+    fig: Any, title: str = "", subtitle: str = "", *, dark: bool = False, height: int = 460, **layout: Any
+) -> Any:
     """The template, the title line and the height."""
     heading = {"text": title, "subtitle": {"text": subtitle}} if title else {}
     top = 96 if title and subtitle else 64 if title else 40
@@ -60,7 +66,7 @@ def styled(fig: go.Figure, title: str = "", subtitle: str = "", *, dark: bool = 
     )
 
 
-def curve(fig: go.Figure, x: Any, y: Any, name: str, colour: str, *, at: dict[str, int] | None = None, **style: Any) -> None:
+def curve(fig: Any, x: Any, y: Any, name: str, colour: str, *, at: Place | None = None, **style: Any) -> None:
     """A line, called by its name in the legend and under the pointer."""
     # Left to itself plotly drops points of a smooth curve, and in print its corners show.
     line = {"color": colour, "width": style.pop("width", 2), "dash": style.pop("dash", "solid"), "simplify": False}
@@ -71,7 +77,7 @@ def curve(fig: go.Figure, x: Any, y: Any, name: str, colour: str, *, at: dict[st
     )
 
 
-def band(fig: go.Figure, x: Any, low: Any, high: Any, name: str, colour: str, *, at: dict[str, int] | None = None) -> None:
+def band(fig: Any, x: Any, low: Any, high: Any, name: str, colour: str, *, at: Place | None = None) -> None:
     """The error: a pale band from low to high, one closed outline per unbroken stretch."""
     x, low, high = (np.asarray(v, float) for v in (x, low, high))
     keep = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
@@ -86,7 +92,7 @@ def band(fig: go.Figure, x: Any, low: Any, high: Any, name: str, colour: str, *,
     )  # fmt: skip
 
 
-def exact(fig: go.Figure, y: float, text: str, *, dark: bool = False, at: dict[str, int] | None = None) -> None:
+def exact(fig: Any, y: float, text: str, *, dark: bool = False, at: Place | None = None) -> None:
     """The exact answer: a thin line with its name at the right end."""
     c = palette(dark)
     fig.add_hline(
@@ -96,7 +102,7 @@ def exact(fig: go.Figure, y: float, text: str, *, dark: bool = False, at: dict[s
     )  # fmt: skip
 
 
-def dots(fig: go.Figure, x: Any, y: Any, name: str, colour: str, *, at: dict[str, int] | None = None, **style: Any) -> None:
+def dots(fig: Any, x: Any, y: Any, name: str, colour: str, *, at: Place | None = None, **style: Any) -> None:
     """Points."""
     marker = {"color": colour, "size": style.pop("size", 8), "line": {"width": 0}, **style.pop("marker", {})}
     fig.add_trace(
@@ -105,7 +111,7 @@ def dots(fig: go.Figure, x: Any, y: Any, name: str, colour: str, *, at: dict[str
     )
 
 
-def ticks(fig: go.Figure, x: Any, *, dark: bool = False, axis: str = "x") -> None:
+def ticks(fig: Any, x: Any, *, dark: bool = False, axis: str = "x") -> None:
     """Evaluations: one short tick each along the foot of the figure."""
     fig.add_trace(
         go.Scatter(

@@ -67,7 +67,9 @@ def to_html(fig: Any, title: str = "Cycloid") -> str:
 def script_json(fig: Any) -> str:
     """JSON that may stand inside a script element: no text in it can end the element."""
     text = fig if isinstance(fig, str) else fig.to_json()
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return (
+        text.replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    )
 
 
 def export(fig: Any, kind: str = "png", *, width: int = 900, height: int = 520, scale: float = 2.0) -> bytes:

@@ -11,6 +11,7 @@ REGISTRY = Registry(
     {
         "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
         "cycloid.learn": ("cycloid.figures.chains",),
+        "cycloid.train": ("cycloid.figures.comparisons",),
     },
 )
 register = REGISTRY.register
@@ -20,7 +21,7 @@ def figure(result: Any, **options: Any) -> Any:
     """Draw a result.
 
     Args:
-        result: what a driver returned: a `Minimum`, a `Race`, a `Run`.
+        result: what a driver returned: a `Minimum`, a `Race`, a `Run`, a `Comparison`.
         **options: `dark=True` for the dark theme, and those of the figure at hand.
 
     Returns:

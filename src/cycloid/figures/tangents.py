@@ -18,7 +18,14 @@ ROLES = ("accent", "warm", "green", "purple", "gold", "teal")
 
 
 def function(
-    f: Any, lower: float, upper: float, *, order: int = 2, at: float | None = None, points: int = 401, dark: bool = False
+    f: Any,
+    lower: float,
+    upper: float,
+    *,
+    order: int = 2,
+    at: float | None = None,
+    points: int = 401,
+    dark: bool = False,
 ) -> Any:
     """Draw f and its derivatives up to `order` one above the other, zeros of the slope joined through them all.
 
@@ -107,8 +114,8 @@ def _critical(fig: Any, zeros: list[float], c: dict[str, str]) -> None:
         fig.add_vline(x=zero, line={"color": c["muted"], "width": 1, "dash": "dot"}, row="all", col=1)
     if zeros:
         fig.add_annotation(
-            x=zeros[0], y=1, yref="y domain", text="<i>f ′</i> = 0", showarrow=False, yanchor="bottom", xanchor="center",
-            font={"family": SERIF, "size": 13, "color": c["muted"]},
+            x=zeros[0], y=1, yref="y domain", text="<i>f ′</i> = 0", showarrow=False, yanchor="bottom",
+            xanchor="center", font={"family": SERIF, "size": 13, "color": c["muted"]},
         )  # fmt: skip
 
 

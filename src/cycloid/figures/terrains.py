@@ -122,11 +122,11 @@ def _surface(fig: Any, sides: list[Any], z: Any, scale: Height, labels: list[str
     c = palette(dark)
     drawn = scale(z)
     lines = {"show": True, "color": mixed(c["muted"], c["paper"], 0.35), "width": 1}
-    step = (np.nanmax(drawn) - np.nanmin(drawn)) / LEVELS or 1.0
+    bottom, top = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     fig.add_trace(
         go.Surface(
             x=sides[0], y=sides[1], z=drawn, customdata=z, showscale=False, colorscale=_shades(dark),
-            contours={"z": {**lines, "start": float(np.nanmin(drawn)), "end": float(np.nanmax(drawn)), "size": float(step)}},
+            contours={"z": {**lines, "start": bottom, "end": top, "size": (top - bottom) / LEVELS or 1.0}},
             lighting={"ambient": 0.78, "diffuse": 0.35, "specular": 0.04, "roughness": 0.9},
             hovertemplate=f"{labels[0]} %{{x:.4g}}, {labels[1]} %{{y:.4g}}: %{{customdata:.5g}}<extra></extra>",
         ),
@@ -218,13 +218,18 @@ def _arrows(fig: Any, function: Callable[[Any], Any], low: Any, high: Any, c: di
         go.Scatter(
             x=ends[:, 0], y=ends[:, 1], mode="lines+markers", showlegend=False, hoverinfo="skip", name="−∇f",
             line={"color": c["muted"], "width": 1}, opacity=0.55,
-            marker={"symbol": "arrow", "angleref": "previous", "size": heads, "color": c["muted"], "opacity": 1, "line": {"width": 0}},
+            marker={
+                "symbol": "arrow", "angleref": "previous", "size": heads, "color": c["muted"], "opacity": 1,
+                "line": {"width": 0},
+            },
         ),
         row=1, col=2,
     )  # fmt: skip
 
 
-def _trail(fig: Any, name: str, trail: np.ndarray, function: Any, scale: Height, low: Any, high: Any, dark: bool) -> None:
+def _trail(
+    fig: Any, name: str, trail: np.ndarray, function: Any, scale: Height, low: Any, high: Any, dark: bool
+) -> None:
     """The same walk on the map and, a hair above the ground, on the surface."""
     trail = trail[np.all(np.isfinite(trail), axis=1)]
     if trail.ndim != 2 or trail.shape[1] != 2 or not len(trail):

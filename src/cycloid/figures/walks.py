@@ -115,7 +115,7 @@ def _numbers(result: Minimum, name: str, dark: bool) -> Any:
     c = palette(dark)
     fig = panels(
         1, 2, dark=dark, titles=("Objective", "Largest entry of the gradient"), height=400,
-        title=label(f"{name}, {numeral(int(result.steps))} steps"), subtitle=label(result.status.message),
+        title=label(f"{name}, {numeral(int(np.asarray(result.steps)))} steps"), subtitle=label(result.status.message),
         horizontal_spacing=0.12, layout={"showlegend": False},
     )  # fmt: skip
     for column, (values, colour) in enumerate(

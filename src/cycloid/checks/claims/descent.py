@@ -53,8 +53,8 @@ def four_point_loop() -> Measured:
     allowed = 1e4 * float(jnp.finfo(float).eps)
     return Measured(
         apart, 0.0, allowed, TRUE if apart <= allowed else FALSE,
-        f"Largest difference between our w = ({ours[0]:.6f}, {ours[1]:.6f}) and that of the plain NumPy loop from the same "
-        f"start: the steps are the same to rounding. How far this w is from the best one is the next claim.",
+        f"Largest difference between our w = ({ours[0]:.6f}, {ours[1]:.6f}) and that of the plain NumPy loop from the "
+        f"same start: the steps are the same to rounding. How far this w is from the best one is the next claim.",
     )  # fmt: skip
 
 
@@ -67,16 +67,18 @@ def four_point_loop() -> Measured:
 def four_point_done() -> Measured:
     """The share of the distance from the exact w = (0, 1) that is left, over random starts in the unit square."""
     starts = np.random.default_rng(0).random((200, 2))
-    ends = jax.jit(jax.vmap(lambda w: walk(four_point_regression, w, GradientDescent(RATE), STEPS)))(jnp.asarray(starts))
+    ends = jax.jit(jax.vmap(lambda w: walk(four_point_regression, w, GradientDescent(RATE), STEPS)))(
+        jnp.asarray(starts)
+    )
     exact = np.array([0.0, 1.0])
     left = np.linalg.norm(np.asarray(ends) - exact, axis=1) / np.linalg.norm(starts - exact, axis=1)
     low, middle, high = np.quantile(100 * left, [0.025, 0.5, 0.975])
     flat = float(np.linalg.eigvalsh(np.asarray(jax.hessian(four_point_regression)(jnp.zeros(2)))).min())
     return Measured(
         float(middle), float(low), float(high), FALSE if low > 1 else TRUE if high < 1 else DEPENDS,
-        f"Distance from the exact w = (0, 1) that is left, median and middle 95 % of {len(starts)} random starts. Along "
-        f"the flat direction, of curvature {flat:.3f}, a step removes {100 * RATE * flat:.2f} % of the error and 1000 "
-        f"steps leave {100 * (1 - RATE * flat) ** STEPS:.0f} % of it.",
+        f"Distance from the exact w = (0, 1) that is left, median and middle 95 % of {len(starts)} random starts. "
+        f"Along the flat direction, of curvature {flat:.3f}, a step removes {100 * RATE * flat:.2f} % of the error and "
+        f"1000 steps leave {100 * (1 - RATE * flat) ** STEPS:.0f} % of it.",
         "%",
     )  # fmt: skip
 
@@ -125,7 +127,9 @@ def momentum_accelerates() -> Measured:
         gains.append(counts[0] / counts[1])
     slope, offset = np.polyfit(np.log(conditions), np.log(gains), 1)
     residual = np.log(gains) - slope * np.log(conditions) - offset
-    spread = np.sqrt((residual**2).sum() / (len(gains) - 2) / ((np.log(conditions) - np.log(conditions).mean()) ** 2).sum())
+    spread = np.sqrt(
+        (residual**2).sum() / (len(gains) - 2) / ((np.log(conditions) - np.log(conditions).mean()) ** 2).sum()
+    )
     half = student(len(gains) - 1) * float(spread)
     return Measured(
         gains[2], min(gains), max(gains), TRUE if slope - half > 0.25 and min(gains) > 1 else FALSE,
@@ -177,6 +181,7 @@ def bias_correction() -> Measured:
         float(last), float(last), float(last), FALSE if last > 100 else TRUE,
         f"First step from which Adam with and without correction differ by less than 1 % for good, under a steady "
         f"gradient and the usual β₁ = 0.9, β₂ = 0.999. Without it the first step is {ratio[0]:.2f} times as long, the "
-        f"longest, at step {int(np.argmax(ratio)) + 1}, {ratio.max():.2f} times; a thousandth is forgotten a step, so the bias lasts thousands.",
+        f"longest, at step {int(np.argmax(ratio)) + 1}, {ratio.max():.2f} times; a thousandth is forgotten a step, so "
+        f"the bias lasts thousands.",
         "steps",
     )  # fmt: skip

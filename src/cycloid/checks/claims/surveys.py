@@ -15,7 +15,8 @@ def gradient_share() -> Measured:
     """A census, not a computation."""
     return Measured(
         float("nan"), float("nan"), float("nan"), UNCHECKED,
-        "The figure is a survey's: it would need a list of all models, or a random sample of them with its size and date, "
-        "and a rule for what counts as a model. None comes with the claim, and no computation can stand in for one.",
+        "The figure is a survey's: it would need a list of all models, or a random sample of them with its size and "
+        "date, and a rule for what counts as a model. None comes with the claim, and no computation can "
+        "stand in for one.",
         "%",
     )  # fmt: skip

@@ -30,9 +30,9 @@ def reach_against_depth() -> Measured:
     good = curvatures.max() < 0 and value >= highest and off < 1e-4
     return Measured(
         value, value - off, value + off, TRUE if good else FALSE,
-        f"R at (reach, depth) = ({float(point[0]):.6g}, {float(point[1]):.6g}), where both partial derivatives are zero. "
-        f"Both curvatures are negative ({curvatures[0]:.3g} and {curvatures[1]:.3g}), so it is a maximum, and none of "
-        f"40401 other points is higher.",
+        f"R at (reach, depth) = ({float(point[0]):.6g}, {float(point[1]):.6g}), where both partial derivatives are "
+        f"zero. Both curvatures are negative ({curvatures[0]:.3g} and {curvatures[1]:.3g}), so it is a maximum, and "
+        f"none of 40401 other points is higher.",
     )  # fmt: skip
 
 
@@ -113,8 +113,8 @@ def descent_finds_the_best() -> Measured:
     low, high = share_interval(hits, trials)
     return Measured(
         100 * hits / trials, 100 * low, 100 * high, FALSE if high < 0.5 else DEPENDS,
-        f"Share of {trials} random starts on Rastrigin's egg box from which the lowest point is reached. All ended where "
-        f"the gradient is zero (largest entry {steep:.0e}): in a minimum, but only a local one. On a convex loss the "
-        f"claim is true.",
+        f"Share of {trials} random starts on Rastrigin's egg box from which the lowest point is reached. All ended "
+        f"where the gradient is zero (largest entry {steep:.0e}): in a minimum, but only a local one. On a convex loss "
+        f"the claim is true.",
         "%",
     )  # fmt: skip
