@@ -21,6 +21,9 @@ from cycloid.core.vocabulary import (
     canonical_function,
 )
 
+_CHOICE = "write where(x > 0, a, b) for a choice"
+_INSTEAD = {"lambda": "write λ or lam", "if": _CHOICE, "else": _CHOICE, "is": "compare by =="}
+
 
 def declared_names(names: Sequence[str] | str) -> tuple[str, ...]:
     """The variables a caller gave, checked: a sequence of names, or one text with commas or spaces between them."""
@@ -104,7 +107,7 @@ def _check_variable(
     if word.text in INFINITE:
         refuse(text, word.start, f"'{typed}' is not a finite number", "it may be the end of an interval instead")
     if word.text in RESERVED:
-        instead = "write λ or lam" if word.text == "lambda" else "choose another name"
+        instead = _INSTEAD.get(word.text, "choose another name")
         refuse(text, word.start, f"'{typed}' is a word of the Python language, not of formulas", instead)
     if declared is not None:
         _undeclared(text, word, following, declared)
@@ -150,6 +153,8 @@ def _check_run_together(text: str, word: Token, singles: set[str]) -> None:
 
 def _similar_function(name: str) -> str | None:
     """The function that somebody may have meant by an unknown name."""
+    if match := re.fullmatch(r"log_?([0-9]+)", name):
+        return f"log(x, {match[1]})"
     if name in MISSPELT:
         return MISSPELT[name]
     known = [*FUNCTIONS, *ALIASES]

@@ -45,6 +45,7 @@ _LETTERS = "".join(GREEK)
 _NAME = re.compile(  # a word, or one Greek letter; behind either, a subscript
     f"(?:[A-Za-z_][A-Za-z0-9_]*|[{_LETTERS}])(?:_[A-Za-z0-9{_LETTERS}]+|[{''.join(_SUBSCRIPTS)}]+)*"
 )
+_MODULE = re.compile(r"\b(np|numpy|jnp|math|torch|tf|sp|sympy|cmath|Math)\.$")
 
 _ADVICE: dict[str, str] = {
     "[": "use round brackets ( )",
@@ -64,6 +65,7 @@ _ADVICE: dict[str, str] = {
     "`": "a formula holds no text",
     ".": "a dot belongs inside a number, such as 0.5",
     ":": "the header of a formula is written f(x) =",
+    "?": "write where(x > 0, a, b) for a choice",
     ";": "separate arguments by a comma",
     "@": "write * for a product",
     "~": "write 'not'",
@@ -153,6 +155,8 @@ def _next(text: str, at: int) -> Token:
         return Token("root", _ROOTS[c], at, at + 1)
     if c in _OPERATORS:
         return Token("operator", _OPERATORS[c], at, at + 1)
+    if match := _MODULE.search(text, 0, at + 1):
+        refuse(text, match.start(1), f"'{match[1]}.' does not belong in a formula", "write exp(x) for np.exp(x)")
     refuse(text, at, f"{_called(c)} does not belong in a formula", _ADVICE.get(c) or _plain(c))
 
 

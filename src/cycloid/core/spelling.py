@@ -13,10 +13,18 @@ from typing import NoReturn
 
 from cycloid.core.naming import resolve, split_header
 from cycloid.core.notation import Group, Item, Token, groups, refuse, tokens
+from cycloid.core.readings import (
+    TWO_WAYS,
+    check_behind_argument,
+    check_behind_root,
+    check_operator,
+    check_product,
+    end_of_argument,
+    is_sign,
+)
 from cycloid.core.syntax import TYPED
 from cycloid.core.vocabulary import FUNCTIONS
 
-_TWO_WAYS = "this can be read in two ways"
 _USAGE = {"where": "where(x > 0, x, 0)", "atan2": "atan2(y, x)", "mod": "mod(x, 2)", "pow": "pow(x, 2)"}
 
 
@@ -79,7 +87,7 @@ class _Speller:
                 self.refuse(item.start, "there is nothing to raise here", "write a number, a name or a bracket before")
             else:
                 if ended:
-                    self._check_product(items, at)
+                    check_product(self.text, items, at)
                     self.write("*", item.start)
                 at, ended = self._operand(items, at), True
         if not ended:
@@ -89,13 +97,12 @@ class _Speller:
     def _operator(self, items: Sequence[Item], at: int, ended: bool) -> None:
         token = items[at]
         assert isinstance(token, Token)
-        if token.text == "not" and (ended or (at and not _is(items[at - 1], "and", "or", "not"))):
+        if token.text == "not" and (ended or (at and not is_sign(items[at - 1], "and", "or", "not"))):
             self.refuse(token.start, "'not' is not expected here", "write 'and not', 'or not' or not (...)")
         if not ended and token.text not in ("+", "-", "not"):
             typed = self.text[token.start : token.end]
             self.refuse(token.start, f"nothing stands before '{typed}'", "a number, a name or a bracket is missing")
-        if token.kind == "power" and items[at - 1].kind == "superscript" and not _is(items[at - 1], "!"):
-            self.refuse(token.start, "two powers follow each other", "write (x²)^3 or x^(2^3)")
+        check_operator(self.text, items, at)
         self.write(f" {token.text} " if token.text.isalpha() else token.text, token.start)
 
     # -- one operand ---------------------------------------------------------------------------------------------
@@ -104,8 +111,8 @@ class _Speller:
         """Writes the operand that starts at `at`, with what is raised behind it; returns where the next item is."""
         first = len(self.pieces)
         behind = self._raised(items, self._primary(items, at), first)
-        if items[at].kind == "root" and behind < len(items) and items[behind].kind == "power":
-            self.refuse(items[behind].start, _TWO_WAYS, "write √(...) around all that is under the root")
+        if items[at].kind == "root":
+            check_behind_root(self.text, items, behind)
         return behind
 
     def _primary(self, items: Sequence[Item], at: int) -> int:
@@ -157,8 +164,7 @@ class _Speller:
         self.write(f"f_{root.text}(", root.start)
         behind = self._primary(items, at + 1)
         self.write(")", items[behind - 1].end - 1)
-        if behind < len(items) and items[behind].kind == "superscript":
-            self.refuse(items[behind].start, _TWO_WAYS, f"write {sign}(...) around all that is under the root")
+        check_behind_root(self.text, items, behind)
         return behind
 
     # -- functions -----------------------------------------------------------------------------------------------
@@ -195,11 +201,11 @@ class _Speller:
         inverse = f"write a{typed}(x) for the inverse, or 1/{typed}(x)"
         if sign.kind == "superscript":
             if sign.text == "!" or sign.text.startswith("-"):
-                self.refuse(sign.start, _TWO_WAYS, f"write {typed}(x)!" if sign.text == "!" else inverse)
+                self.refuse(sign.start, TWO_WAYS, f"write {typed}(x)!" if sign.text == "!" else inverse)
             return Token("number", sign.text, sign.start, sign.end), at + 1
         exponent = items[at + 1] if at + 1 < len(items) else None
-        if exponent is not None and _is(exponent, "-"):
-            self.refuse(sign.start, _TWO_WAYS, inverse)
+        if exponent is not None and is_sign(exponent, "-"):
+            self.refuse(sign.start, TWO_WAYS, inverse)
         if exponent is None or exponent.kind not in ("number", "variable", "constant", "brackets"):
             self.refuse(sign.end, "the exponent is missing here", f"write {typed}^2 x or {typed}(x)^2")
         return exponent, at + 2
@@ -232,57 +238,7 @@ class _Speller:
         if items[at].kind in ("function", "bars", "root"):
             end = self._operand(items, at)
         else:
-            end = self._end_of_run(items, at, typed)
+            end = end_of_argument(self.text, items, at, typed)
             self.sequence(items[at:end], "the argument")
-        behind = items[end] if end < len(items) else None
-        if behind is not None and _is(behind, "*", "/", "%") and self.text[behind.start - 1] not in " \t":
-            self.refuse(behind.start, _TWO_WAYS, f"write {typed}(...) around its argument")
+        check_behind_argument(self.text, items, end, typed)
         return end
-
-    def _end_of_run(self, items: Sequence[Item], at: int, typed: str) -> int:
-        """Where the numbers and names side by side end that stand behind a function."""
-        minus = (
-            _is(items[at], "-")
-            and self.text[items[at].start - 1] == " " != self.text[items[at].end : items[at].end + 1]
-        )
-        start = at = at + minus
-        while at < len(items) and (kind := items[at].kind) not in ("operator", "comma", "equals", "function"):
-            if kind in ("brackets", "bars", "root"):
-                self.refuse(items[at].start, _TWO_WAYS, f"write {typed}(...) around its argument")
-            at += 1
-            if kind == "power":
-                while at < len(items) and _is(items[at], "+", "-"):
-                    at += 1
-                at += 1
-        if at == start:
-            self.refuse(
-                items[start].start if start < len(items) else items[-1].end,
-                f"{typed} needs an argument",
-                f"write {typed}(x)",
-            )
-        return min(at, len(items))
-
-    # -- products without a sign ---------------------------------------------------------------------------------
-
-    def _check_product(self, items: Sequence[Item], at: int) -> None:
-        """Refuses an implied product before the item at `at` where something else could be meant."""
-        item, before = items[at], items[at - 1]
-        if item.kind == "number":
-            self.refuse(item.start, "an operator is missing before this number", "use * between factors, ^ for a power")
-        if isinstance(item, Group) and item.kind == "bars" and _is(item.items[0], "+", "-"):
-            self.refuse(item.start, "the bars can be read in two ways", "write abs(...)")
-        if before.kind == "number" and before.end == item.start:
-            sign = at - 2 - _is(items[at - 2], "+", "-") if at >= 2 else 0
-            if sign >= 1 and items[sign].kind == "power" and items[sign - 1].kind in ("number", "constant"):
-                self.refuse(item.start, _TWO_WAYS, "put the exponent in brackets, or write * behind it")
-        for back in range(at - 1, 0, -1):
-            if _is(items[back], "/"):
-                if back + 2 == at and items[back - 1].kind == items[back + 1].kind == "number":
-                    return  # 1/2 x
-                self.refuse(item.start, _TWO_WAYS, "write a/(b*c) or (a/b)*c")
-            if items[back].kind == "operator" and items[back - 1].kind not in ("operator", "power"):
-                return
-
-
-def _is(item: Item, *texts: str) -> bool:
-    return isinstance(item, Token) and item.text in texts and item.kind in ("operator", "superscript")
