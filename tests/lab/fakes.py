@@ -23,6 +23,7 @@ VERDICT = {
     "sentence": "R² on unseen rows rose from −0.01 to 0.48.",
     "remarks": ["The mean of the training targets would have reached −0.01."],
 }
+GROUPS = ["target ≤ 87", "87 < target ≤ 140", "target > 140"]
 LAYERS = ["layer 1 weight", "layer 1 bias", "layer 2 weight", "layer 2 bias"]
 
 
@@ -36,6 +37,7 @@ def record(step: int, steps: int) -> dict:
         "loss": 0.4 + 0.9 * math.exp(-5 * t) + 0.03 * math.sin(7 * step),
         "train_loss": 0.4 + 0.9 * math.exp(-5 * t),
         "validation_loss": 0.5 + 0.8 * math.exp(-5 * t) + 0.1 * t * t,
+        "group_losses": [0.3, 0.2, 0.9 - 0.5 * t],
         "gradient_norm": size,
         "layer_gradient_norms": [0.8 * size, 0.1 * size, 0.55 * size, 0.2 * size],
         "update_ratios": [0.01, 0.02, 0.01, 0.02],
@@ -76,7 +78,7 @@ class StoryTeller:
             "data",
             {"task": "regression", "rows": {"train": 265, "validation": 88, "test": 89}, "sentence": "265 rows."},
         )
-        report("model", {"layers": LAYERS, "metric": "R²"})
+        report("model", {"layers": LAYERS, "groups": GROUPS, "metric": "R²"})
         steps = sorted({1, *range(order.record_every, order.max_steps + 1, order.record_every)})
         for step in steps:
             if not report("record", record(step, order.max_steps)):

@@ -40,7 +40,8 @@ def test_a_run_fills_the_chain_and_ends_with_a_verdict_and_a_card(open_page):
     assert finished(page) == "Done after 100 steps."
     words = page.locator(".link .words").all_inner_texts()
     assert words[0].startswith("After step 100 the loss is 0.40")
-    assert "layer 1 weight holds 64 %" in words[1]
+    assert page.locator(".group-bars").inner_text().split("\n")[:2] == ["target > 140", "0.4"]
+    assert "layer 1 weight holds 64\xa0%" in words[1]
     assert "promised a change of" in words[2]
     assert "On the 89 test rows it ends at 0.482 (0.33 to 0.61, the band)." in words[3]
     assert page.locator(".verdict .stamp").inner_text() == "Yes"
@@ -150,6 +151,16 @@ def test_diabetes_is_trained_from_end_to_end(open_page, real_address):
     )
     assert 0.0 < low < high < 0.8
     assert page.locator(".card").count() == 1
+
+
+def test_a_run_stops_early_when_it_is_asked_to(open_page, real_address):
+    order = "#model=mlp&hidden=32&max_steps=2000&learning_rate=0.03&batch_size=128&early=true"
+    page = open_page("/training" + order, at=real_address)
+    assert page.locator("#early").is_checked()
+    train(page)
+    said = re.match(r"Stopped after (\d+) steps; the best model was that of step (\d+)\.", finished(page, 90_000))
+    steps, best = map(int, said.groups())
+    assert best <= steps - 500 < 1500
 
 
 def test_an_uploaded_table_is_trained_from_end_to_end(open_page, real_address):

@@ -24,7 +24,7 @@ class Bundled:
 
 
 BUNDLED = (
-    Bundled("diabetes", "Diabetes", 442, 10, "regression", "How far the illness has come a year on, from ten measures."),
+    Bundled("diabetes", "Diabetes", 442, 10, "regression", "How far the illness is a year on, from ten measures."),
     Bundled("breast_cancer", "Breast cancer", 569, 30, "binary", "Benign or malignant, from thirty measures of cells."),
     Bundled("wine", "Wine", 178, 13, "multiclass", "Which of three growers made the wine, from thirteen analyses."),
     Bundled("iris", "Iris", 150, 4, "multiclass", "Which of three irises, from the lengths of petals and sepals."),
@@ -51,6 +51,7 @@ class Order:
         batch_size: rows in one step.
         max_steps: the most steps.
         seed: of the split, the weights and the batches.
+        early: stop when the rows kept apart no longer improve, and keep the best model.
     """
 
     source: str
@@ -63,6 +64,12 @@ class Order:
     batch_size: int = 32
     max_steps: int = 600
     seed: int = 0
+    early: bool = False
+
+    @property
+    def patience(self) -> int | None:
+        """Steps without improvement that end an early stopping run: a quarter of all, but not too few."""
+        return max(50, self.max_steps // 4) if self.early else None
 
     @property
     def record_every(self) -> int:
@@ -94,6 +101,7 @@ def read_order(asked: Any, uploaded: Uploads) -> Order:
         batch_size=int(_number(asked, "batch_size", 32, 1, 65_536, whole=True)),
         max_steps=int(_number(asked, "max_steps", 600, 1, 100_000, whole=True)),
         seed=int(_number(asked, "seed", 0, 0, 2**31 - 1, whole=True)),
+        early=asked.get("early", False) is True,
     )
 
 

@@ -39,7 +39,8 @@ class FitTrainer:
                 max_steps=order.max_steps,
                 batch_size=order.batch_size,
                 record_every=order.record_every,
-                callback=_Narrator(data.task, report),
+                patience=order.patience,
+                callback=_Narrator(data, report),
                 throw=False,
             )
         except FileNotFoundError as error:
@@ -82,21 +83,27 @@ def _describe(order: Order, data: Any) -> dict[str, Any]:
 class _Narrator:
     """The callback of `fit`: names the layers once, then passes every record on."""
 
-    def __init__(self, task: str, report: Report) -> None:
-        self.task = task
+    def __init__(self, data: Any, report: Report) -> None:
+        self.data = data
         self.report = report
         self.introduced = False
 
     def __call__(self, progress: Any) -> bool:
         from cycloid.core.storage import plain
-        from cycloid.learn import layer_names
-        from cycloid.train.metrics import choose
 
         if not self.introduced:
             self.introduced = True
-            title = choose(None, self.task)[0].title
-            self.report("model", {"layers": layer_names(progress.model), "metric": title})
+            self.report("model", self._introduce(progress.model))
         return self.report("record", {"step": progress.step, **plain(progress.record)})
+
+    def _introduce(self, model: Any) -> dict[str, Any]:
+        from cycloid.learn import layer_names
+        from cycloid.train.examples import as_examples
+        from cycloid.train.metrics import choose
+
+        groups = as_examples(self.data, loss=None, model=None, batch_size=None).groups
+        title = choose(None, self.data.task)[0].title
+        return {"layers": layer_names(model), "groups": list(groups), "metric": title}
 
 
 def _conclude(order: Order, run: Any, data: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Terrain {
     this.stage = h("div", { class: "stage" }, this.relief.element, this.map.element, this.curve.element);
     this.shelf = h("div", { class: "shelf" }, ...Object.values(this.panels).map((panel) => panel.element));
     this.opening = h("div", { class: "opening" }, this.stage, this.narrative.top, this.narrative.bottom);
-    this.element = h("div", { class: "terrain-page" }, this.opening, this.shelf);
+    this.element = h("div", { class: "terrain-page", hidden: true }, this.opening, this.shelf);
     world.addEventListener("change", (event) => this.#changed(event.detail));
   }
 
@@ -78,6 +78,7 @@ class Terrain {
       this.world.feedback = `The formula in the address could not be read: ${error.message}`;
       this.world.changed();
     }
+    this.#draw();
   }
 
   #own() {
@@ -107,6 +108,7 @@ class Terrain {
   #draw() {
     const { world } = this;
     if (!world.field) return;
+    this.element.hidden = false;
     const what = this.pending ?? "ball";
     this.pending = undefined;
     const surface = world.field.dimension === 2;

@@ -7,6 +7,12 @@ import { listen } from "/widgets/training/feed.js";
 import { METHODS, OrderForm } from "/widgets/training/form.js";
 import { cardSheet, reportSheet, verdictSheet } from "/widgets/training/verdict.js";
 
+/** What is said of a run that came to its end. */
+function ending({ result, order }) {
+  if (result.explanation || result.steps >= order.max_steps) return `Done after ${result.steps} steps.`;
+  return `Stopped after ${result.steps} steps; the best model was that of step ${result.best_step}.`;
+}
+
 export async function mount(root) {
   const page = new Training();
   root.append(page.element);
@@ -46,7 +52,7 @@ class Training {
   }
 
   async #train(order) {
-    const run = { order, records: [], layers: [], metric: "the metric", phase: "Sending the order.", state: "running" };
+    const run = { order, records: [], layers: [], groups: [], metric: "the metric", phase: "Sending the order.", state: "running" };
     try {
       const { id } = await ask("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) });
       run.id = id;
@@ -81,7 +87,7 @@ class Training {
 
   #end(run, kind, message) {
     run.state = kind;
-    run.phase = kind === "finished" ? `Done after ${run.result?.steps ?? "all"} steps.` : message;
+    run.phase = kind === "finished" ? ending(run) : message;
     this.#listRun(run);
     if (run !== this.shown) return;
     announce(run.result?.verdict?.sentence ?? run.phase);
@@ -100,7 +106,7 @@ class Training {
   #draw() {
     const run = this.shown;
     const running = run.state === "running";
-    Object.assign(this.chain, { records: run.records, layers: run.layers, metric: run.metric, result: run.result });
+    Object.assign(this.chain, { records: run.records, layers: run.layers, groups: run.groups, metric: run.metric, result: run.result });
     this.chain.draw();
     const step = run.records.at(-1)?.step ?? 0;
     this.bar.hidden = !running;

@@ -1,7 +1,7 @@
 // The chain of a run as four connected panels: loss, gradient, update, metric. Each draws, and says what it now shows.
 
 import { Chart } from "/shell/chart.js";
-import { h, say } from "/shell/dom.js";
+import { format, h, say } from "/shell/dom.js";
 import { Heatmap } from "/widgets/training/heatmap.js";
 import { readGradient, readLoss, readMetric, readUpdate } from "/widgets/training/reading.js";
 
@@ -19,11 +19,12 @@ export class ChainPanels {
   constructor() {
     this.charts = { loss: new Chart({ label: "Loss by step" }), gradient: new Heatmap(), update: new Chart({ label: "Predicted against actual change" }), metric: new Chart({ label: "Metric by step" }) };
     this.words = {};
+    this.groupBars = h("dl", { class: "group-bars" });
     const panels = LINKS.map(([id, title, question, empty], k) => {
       this.words[id] = h("p", { class: "words", text: empty });
       return h("li", { class: "sheet link", data: { link: id } },
         h("div", { class: "head" }, h("span", { class: "ordinal", "aria-hidden": "true" }, String(k + 1)), h("h2", {}, title), h("p", { class: "note" }, question)),
-        h("figure", { class: "figure" }, this.charts[id].element, id === "loss" && key([["accent", "learned from"], ["warm", "kept apart"]])),
+        h("figure", { class: "figure" }, this.charts[id].element, id === "loss" && key([["accent", "learned from"], ["warm", "kept apart"]]), id === "loss" && this.groupBars),
         this.words[id]);
     });
     this.slider = h("input", { type: "range", id: "scrub", min: 0, max: 0, step: 1, value: 0, on: { input: () => this.#scrub() } });
@@ -36,6 +37,7 @@ export class ChainPanels {
   clear() {
     this.records = [];
     this.layers = [];
+    this.groups = [];
     this.metric = "the metric";
     this.result = null;
     this.follow = true;
@@ -66,6 +68,7 @@ export class ChainPanels {
     say(this.words.update, readUpdate(records, k));
     say(this.words.metric, readMetric(records, k, this.metric, this.result?.metrics?.[0]));
     this.#drawLoss();
+    this.#drawGroups(records[k].group_losses ?? []);
     this.charts.gradient.show({ records, layers: this.layers, cursor: k });
     this.#drawUpdate();
     this.#drawMetric();
@@ -93,6 +96,18 @@ export class ChainPanels {
     this.charts.loss.show({ x: { label: "step" }, y: { label: "loss", log, zero: !log }, series: lines, cursor: this.#mark });
   }
 
+  /** Mean loss of the groups it is highest for: a class, or a quarter of the targets. */
+  #drawGroups(losses) {
+    const groups = losses.map((loss, k) => ({ loss, name: this.groups[k] ?? `group ${k + 1}` })).filter((one) => Number.isFinite(one.loss));
+    const most = groups.sort((a, b) => b.loss - a.loss).slice(0, 4);
+    this.groupBars.replaceChildren(
+      ...most.flatMap(({ name, loss }) => [
+        h("dt", {}, name),
+        h("dd", {}, h("span", { class: "bar-fill", style: { width: `${(78 * loss) / most[0].loss || 0}%` } }), format(loss, 2)),
+      ]),
+    );
+  }
+
   /** Promise and outcome on the same bent scale: the diagonal is a promise kept. */
   #drawUpdate() {
     const { records, cursor } = this;
@@ -107,7 +122,7 @@ export class ChainPanels {
       y: { ...scale, label: "actual change" },
       series: [
         { colour: "muted", dash: [3, 4], width: 1.2, xs: [-far, far], ys: [-far, far] },
-        dots(0, records.length, { width: 1.8, quiet: true }),
+        dots(0, records.length, { width: 2.6, quiet: true }),
         dots(cursor, cursor + 1, { width: 5, colour: "ink" }),
       ],
     });

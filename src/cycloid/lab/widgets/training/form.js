@@ -21,7 +21,7 @@ export const METHODS = [
 ];
 const RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 const BATCHES = [8, 16, 32, 64, 128, 256];
-const DEFAULTS = { bundled: "diabetes", model: "mlp", hidden: "32, 32", method: "adam", learning_rate: 0.003, batch_size: 32, max_steps: 600, seed: 0 };
+const DEFAULTS = { bundled: "diabetes", model: "mlp", hidden: "32, 32", method: "adam", learning_rate: 0.001, batch_size: 32, max_steps: 400, seed: 0, early: false };
 
 const choices = (id, entries) => h("select", { id, name: id }, ...entries.map(([value, text]) => h("option", { value }, text)));
 const field = (label, control) => h("div", { class: "field" }, h("label", { for: control.id }, label), control);
@@ -44,11 +44,12 @@ export class OrderForm {
     this.batch = choices("batch_size", BATCHES.map((size) => [size, `${size} rows`]));
     this.steps = h("input", { type: "number", id: "max_steps", min: 1, max: 100000, step: 1 });
     this.seed = h("input", { type: "number", id: "seed", min: 0, step: 1 });
+    this.early = h("input", { type: "checkbox", id: "early" });
     this.go = h("button", { class: "primary", type: "submit" }, "Train");
     this.stop = h("button", { type: "button", hidden: true, on: { click: cancel } }, "Cancel");
     this.trouble = h("p", { class: "trouble", role: "alert" });
     this.element = this.#layout();
-    for (const control of [this.model, this.hidden, this.method, this.rate, this.batch, this.steps, this.seed]) control.addEventListener("change", () => this.#settle());
+    for (const control of [this.model, this.hidden, this.method, this.rate, this.batch, this.steps, this.seed, this.early]) control.addEventListener("change", () => this.#settle());
   }
 
   #layout() {
@@ -63,7 +64,8 @@ export class OrderForm {
         field("Rows in one step", this.batch),
         field("Steps", this.steps),
         field("Seed", this.seed),
-        h("div", { class: "row deeds" }, this.go, this.stop)),
+        h("div", { class: "row deeds" }, this.go, this.stop),
+        h("div", { class: "row tight early" }, this.early, h("label", { for: "early" }, "Stop when the rows kept apart no longer improve, and keep the best model"))),
       this.uploaded,
       this.trouble,
     );
@@ -83,6 +85,7 @@ export class OrderForm {
     this.hidden.value = wanted.hidden;
     this.steps.value = Number(wanted.max_steps) || DEFAULTS.max_steps;
     this.seed.value = Number(wanted.seed) || DEFAULTS.seed;
+    this.early.checked = String(wanted.early) === "true";
     this.#chooseData();
   }
 
@@ -95,6 +98,7 @@ export class OrderForm {
       batch_size: Number(this.batch.value),
       max_steps: Number(this.steps.value),
       seed: Number(this.seed.value),
+      early: this.early.checked,
     };
     return this.upload ? { ...common, upload: this.upload.id, target: this.target.value } : { ...common, bundled: this.data.value };
   }
@@ -103,7 +107,7 @@ export class OrderForm {
   get entries() {
     const { order } = this;
     const entries = { bundled: order.bundled, model: order.model, hidden: order.model === "mlp" ? order.hidden.join(",") : undefined, method: order.method };
-    for (const name of ["learning_rate", "batch_size", "max_steps", "seed"]) entries[name] = order[name];
+    for (const name of ["learning_rate", "batch_size", "max_steps", "seed", "early"]) entries[name] = order[name];
     return Object.fromEntries(Object.entries(entries).filter(([name, value]) => String(value).replace(/\s/g, "") !== String(DEFAULTS[name]).replace(/\s/g, "")));
   }
 

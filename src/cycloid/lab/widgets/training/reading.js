@@ -3,7 +3,7 @@
 import { format } from "/shell/dom.js";
 
 const finite = (value) => typeof value === "number" && Number.isFinite(value);
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${share < 0.01 ? format(100 * share, 1) : Math.round(100 * share)}\u00a0%`;
 
 /** "layer 1 weight" as W₁, "layer 2 bias" as b₂, "weight" as w. */
 export function shortName(layer) {
