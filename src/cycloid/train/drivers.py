@@ -136,7 +136,8 @@ def fit(
     loop = Loop(job.recipe, job.start, rule, job.source(), job.probes, plan)
     outcome = with_bar(loop) if progress else loop.run()
     run = conclude_run(outcome, loop, job.start, job.examples, job.measures, key=job.keys[INTERVALS])
-    arguments = {"data": data, "loss": job.recipe.loss, "max_steps": max_steps, "key": key}
+    arguments = {"data": data, "validation": validation, "test": test, "loss": job.recipe.loss}
+    arguments |= {"max_steps": max_steps, "key": key}
     try:
         return conclude(run, throw=throw, question=Question(job.start, arguments, rule))
     except ConvergenceError as error:
