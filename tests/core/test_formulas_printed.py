@@ -58,6 +58,7 @@ def test_latex(text: str, latex: str) -> None:
         ("x/(y/z)/2", "x/(y/z)/2"),
         ("(x^2)^y^z", "(x**2)**y**z"),
         ("2^-x", "2**(-x)"),
+        ("x^1 / 2", "x**(1)/2"),
         ("max(x, y, z) + |x|", "max(x, y, z) + abs(x)"),
         ("where(not(0<x<1) or y==2 and x>y, √x, 5!)", None),
         ("2.0x + 2.50", "2*x + 2.5"),

@@ -20,6 +20,8 @@ def check_growth(tree: Apply, bounds: Bounds) -> None:
             raise FormulaError(
                 f"the exponent {exponent:g} is larger than {bounds.degree:g}", hint="use a smaller exponent, or exp"
             )
+    if tree.head in ("div", "mod") and is_constant(tree.args[1]) and constant(tree.args[1]) == 0:
+        raise FormulaError("the formula divides by zero", hint="write a divisor other than 0")
     if is_constant(tree):
         constant(tree)
     if (total := degree(tree)) > bounds.degree:

@@ -47,7 +47,7 @@ def from_data(data: Data, bounds: Bounds = DERIVED) -> Node:
     tree = _from_data(data, bounds.depth)
     bounds.check(tree)
     for node in reversed([*walk(tree)]):
-        if isinstance(node, Apply) and (node is tree or node.head == "pow"):
+        if isinstance(node, Apply) and (node is tree or node.head in ("pow", "div", "mod")):
             check_growth(node, bounds)
     return tree
 

@@ -47,7 +47,7 @@ def check_operator(text: str, items: Sequence[Item], at: int) -> None:
         return
     if token.kind == "power" and before.kind == "superscript" and not is_sign(before, "!"):
         refuse(text, token.start, "two powers follow each other", "write (x²)^3 or x^(2^3)")
-    one = isinstance(before, Token) and before.kind == "number" and before.text == "1"
+    one = isinstance(before, Token) and before.text == "1" and before.end == token.start
     if one and is_sign(token, "/") and at >= 2 and items[at - 2].kind == "power":  # nobody means x^1
         refuse(text, token.start, TWO_WAYS, "write x^(1/2), or x/2")
 

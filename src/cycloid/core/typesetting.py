@@ -59,7 +59,8 @@ class _Text:
             case Apply("div", (over, under)):
                 return f"{self.bracketed(over, _PRODUCT)}/{self.bracketed(under, _POWER)}"
             case Apply("pow", (base, exponent)):
-                return f"{self.bracketed(base, _ATOM)}**{self.bracketed(exponent, _POWER)}"
+                raised = "(1)" if exponent == Number(1) else self.bracketed(exponent, _POWER)  # x**1/2 is not read
+                return f"{self.bracketed(base, _ATOM)}**{raised}"
             case Apply("and" | "or" as head, args):
                 return f" {head} ".join(self.bracketed(arg, _NOT) for arg in args)
             case Apply("not", (arg,)):
