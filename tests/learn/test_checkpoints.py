@@ -56,7 +56,7 @@ def _train(tmp_path, name, checkpoint, kill_at=-1, kind="rows"):
     return process, out
 
 
-@pytest.mark.parametrize("kind", ["rows", "stream"])
+@pytest.mark.parametrize("kind", ["rows", pytest.param("stream", marks=pytest.mark.slow)])
 def test_killed_and_resumed_it_is_bitwise_the_same_run(tmp_path, kind):
     whole, expected = _train(tmp_path, "whole", "", kind=kind)
     assert whole.returncode == 0, whole.stderr

@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 # name -> (function, gain): a weight drawn with variance gain / inputs keeps the size of the signal through a layer.
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], float]] = {
@@ -44,7 +44,7 @@ class Affine(eqx.Module):
     weight: Float[Array, "inputs ..."]
     bias: Float[Array, "..."] | None
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "..."]:
+    def __call__(self, x: Float[ArrayLike, " inputs"]) -> Float[Array, "..."]:
         y = jnp.dot(x, self.weight)
         return y if self.bias is None else y + self.bias
 
@@ -68,10 +68,10 @@ class MLP(eqx.Module):
     def __check_init__(self) -> None:
         check_activation(self.activation)
 
-    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "..."]:
+    def __call__(self, x: Float[ArrayLike, " inputs"]) -> Float[Array, "..."]:
         function = ACTIVATIONS[self.activation][0]
 
-        def hidden(layer: Affine, x: Array) -> Array:
+        def hidden(layer: Affine, x: Any) -> Any:
             return function(layer(x))
 
         forward = jax.checkpoint(hidden) if self.remat else hidden

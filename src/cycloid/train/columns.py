@@ -14,6 +14,7 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "#n/a",
 LEVELS = 30  # categories kept of one column; the rarest beyond are pooled
 NUMERIC_SHARE = 0.8  # from this share of numbers on, a text in the column counts as a mistake and not as a category
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")  # 1,250 may be a thousand, 0,250 and 12,5 may not
 _DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}([T ]\d{1,2}:\d{2}.*)?")
 _IDENTIFIER = re.compile(r"(^|[\s_\-.])(id|uuid|guid|index|key|rownames?)$|^unnamed", re.IGNORECASE)
 
@@ -160,7 +161,7 @@ def as_text(column: pd.Series) -> np.ndarray:
     empty = column.isna().to_numpy()
     if pd.api.types.is_float_dtype(column) and not np.mod(column[~empty], 1).any():
         column = column.astype("Int64")  # 1.0 and 1 are the same category
-    cells = [cell.strip() for cell in column.astype(str)]
+    cells = [str(cell).strip() for cell in column.to_list()]
     empty = empty | np.array([cell.lower() in MISSING for cell in cells], dtype=bool)
     return np.where(empty, "(missing)", np.array(cells, dtype=object))
 
@@ -220,8 +221,8 @@ def _fit_number(column: pd.Series, name: str, keep: bool) -> tuple[Column | None
 
 
 def _numbers_rows(values: np.ndarray, name: str) -> bool:
-    """True for integers, each of them once, called an id or counting rows without a gap."""
-    if np.mod(values, 1).any() or len(np.unique(values)) < len(values):
+    """True for integers called an id or the like, nearly each of them once."""
+    if np.mod(values, 1).any() or len(np.unique(values)) < 0.9 * len(values):
         return False
     return _IDENTIFIER.search(name) is not None
 
@@ -251,7 +252,7 @@ def _parse(text: np.ndarray) -> np.ndarray:
     """Numbers from text, NaN where there is none; decimal commas only where every fraction in the column has one."""
     values = _floats(pd.Series(text, dtype=object))
     odd = [cell for cell, value in zip(text, values, strict=True) if np.isnan(value) and cell != "(missing)"]
-    unambiguous = any(len(cell.rpartition(",")[2]) != 3 for cell in odd)
+    unambiguous = any(not _THOUSANDS.fullmatch(cell) for cell in odd)
     fractions = any("." in str(cell) for cell in text)
     if odd and unambiguous and not fractions and all(_DECIMAL_COMMA.fullmatch(cell) for cell in odd):
         values = _floats(pd.Series([cell.replace(",", ".") for cell in text], dtype=object))

@@ -18,7 +18,7 @@ from cycloid.learn.runs import Metric
 
 # Replicates of the bootstrap: 2000 put the ends of a 95 % interval within about a tenth of its half-width. More rows
 # than these draws allow for get fewer replicates, but never under 200.
-REPLICATES, DRAWS = 2_000, 40_000_000
+REPLICATES, DRAWS, BLOCK = 2_000, 40_000_000, 400_000
 
 
 class Measure(NamedTuple):
@@ -176,9 +176,17 @@ def replicate(key: PRNGKeyArray, tables: list[np.ndarray]) -> list[np.ndarray]:
     stacked = np.concatenate(tables, axis=1)
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
     draws = int(np.clip(DRAWS // max(rows, 1), 200, REPLICATES))
-    counts = (np.bincount(random.integers(0, rows, rows), minlength=rows) for _ in range(draws))
-    drawn = np.stack([count @ stacked for count in counts])
+    block = max(1, BLOCK // max(rows, 1))
+    drawn = np.concatenate([_draw(random, stacked, min(block, draws - i)) for i in range(0, draws, block)])
     return np.split(drawn, np.cumsum([t.shape[1] for t in tables])[:-1], axis=1)
+
+
+def _draw(random: np.random.Generator, stacked: np.ndarray, draws: int) -> np.ndarray:
+    """`draws` replicates at once: how often each row was drawn, times the statistics."""
+    rows = len(stacked)
+    picked = random.integers(0, rows, (draws, rows)) + rows * np.arange(draws)[:, None]
+    counts = np.bincount(picked.ravel(), minlength=draws * rows).reshape(draws, rows)
+    return counts.astype(float) @ stacked
 
 
 def measure_all(
