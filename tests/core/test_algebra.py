@@ -241,6 +241,21 @@ def test_questions_from_many_threads_get_their_own_answers() -> None:
     assert found == {n: f"{n}*x**{n - 1}" for n in range(3, 11)}
 
 
+def test_a_module_in_the_working_folder_is_not_taken_for_sympy(tmp_path) -> None:
+    (tmp_path / "sympy.py").write_text("raise SystemExit('this is another sympy')")
+    program = "from cycloid.core.algebra import derivative; print(derivative('x^2').canonical)"
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=_env(), cwd=tmp_path, check=False)
+    assert (done.stdout, done.stderr) == ("2*x\n", "")
+
+
+def test_a_missing_interpreter_is_said(monkeypatch) -> None:
+    algebra.close()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(AlgebraError, match="could not be started"):
+        derivative("x")
+
+
 @linux
 def test_a_fork_starts_its_own_worker() -> None:
     program = """

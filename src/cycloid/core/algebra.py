@@ -47,15 +47,19 @@ class _Worker:
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self.owner = os.getpid()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cycloid.core.algebra_worker", str(MEMORY)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-            text=True,
-            encoding="utf-8",
-        )
+        command = [sys.executable, "-P", "-m", "cycloid.core.algebra_worker", str(MEMORY)]  # -P: no module of the cwd
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": path},
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise AlgebraError(f"The process of the algebra could not be started: {error}.") from error
         self.answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.reader = threading.Thread(target=self._read, name="cycloid-algebra", daemon=True)
         self.reader.start()

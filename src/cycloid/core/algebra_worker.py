@@ -5,6 +5,7 @@ It bounds its own memory, ends itself when an answer takes too long, and ends wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -149,8 +150,9 @@ def _bound_memory(limit: int) -> None:
         import resource
     except ImportError:  # not on Windows: there the time limit alone bounds the process
         return
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):  # some systems know the limit and refuse to set it
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _alarm(seconds: float) -> None:

@@ -90,7 +90,6 @@ MISSPELT: dict[str, str] = {
     "fmod": "mod",
     "psi": "digamma",
     "step": "heaviside",
-    "softmax": "sigmoid",
 }
 
 INFINITE = frozenset({"inf", "infinity", "Infinity", "oo", "nan", "NaN", "NAN", "INF"})
