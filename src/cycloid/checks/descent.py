@@ -90,11 +90,11 @@ def _curvature_card(f: Callable[[Any], Any], x: Any) -> Card:
         return unchecked(claim, "Hessian", None, f"{x.size} variables are more than the curvature is looked at for.")
     gradient = jax.grad(lambda v: jnp.asarray(f(v)).reshape(()))
     if x.size <= EVERY:
-        hessian = np.asarray(jax.hessian(lambda v: jnp.asarray(f(v)).reshape(()))(x), float)
+        hessian = np.asarray(jax.jit(jax.hessian(lambda v: jnp.asarray(f(v)).reshape(())))(x), float)
         if not np.all(np.isfinite(hessian)):
             return unchecked(claim, "Hessian", None, "The Hessian is not finite here: the function has a kink.")
         values = np.linalg.eigvalsh(hessian)
-        columns, errors = central(_second_gradient(f, x), x, jnp.eye(x.size, dtype=x.dtype))
+        columns, errors = central(_second_gradient(f, x), x, np.eye(x.size))
         noise = float(np.sqrt((np.where(np.isfinite(errors), errors, 0.0) ** 2).sum()))
         again = np.linalg.eigvalsh((columns + columns.T) / 2) if np.all(np.isfinite(columns)) else values * np.nan
         names = ("Hessian by automatic differentiation", "Hessian by differences of the second gradient")

@@ -49,9 +49,9 @@ def flatten(f: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]
 
 
 def evaluate(f: Callable[[Any], Any], points: Any) -> Any:
-    """f at each row of points: at once where f can be vectorised, else one after another."""
+    """f at each row of points: at once, as one program, where f can be traced, else one after another."""
     try:
-        values = jax.vmap(f)(points)
+        values = jax.jit(jax.vmap(f))(points)
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError, TypeError):
         values = [f(point) for point in points]
     return np.asarray(values)
@@ -93,7 +93,9 @@ def complex_step(f: Callable[[Any], Any], x: Any, directions: Any) -> np.ndarray
 
     Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions, 1998.
     """
-    return evaluate(f, x + 1j * IMAGINARY * directions).imag / IMAGINARY
+    x, directions = np.asarray(x), np.asarray(directions)
+    narrow = np.result_type(x.dtype, np.complex64)
+    return evaluate(f, (x + 1j * IMAGINARY * directions).astype(narrow)).imag / IMAGINARY
 
 
 def central(f: Callable[[Any], Any], x: Any, directions: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -107,17 +109,14 @@ def central(f: Callable[[Any], Any], x: Any, directions: Any) -> tuple[np.ndarra
 
     Reference: L. F. Richardson, The approximate arithmetical solution by finite differences, 1911.
     """
-    x, directions = jnp.asarray(x), jnp.asarray(directions)
-    dtype = np.result_type(x.dtype)
-    scale = jnp.maximum(jnp.max(jnp.abs(x), initial=0.0), 1.0) / jnp.maximum(
-        jnp.max(jnp.abs(directions), axis=1), 1e-30
-    )
-    steps = LONGEST * scale[:, None] * CONTRACTION ** -jnp.arange(LEVELS, dtype=dtype)
-    values = _along(f, x, directions, jnp.stack([steps, -steps], axis=2)).astype(float)
-    widths = np.asarray(steps, float).reshape(*steps.shape, *[1] * (values.ndim - 3))
+    # Steps and points are made by NumPy: JAX would compile each of these small operations.
+    x, directions = np.asarray(x), np.asarray(directions)
+    scale = max(float(np.abs(x).max(initial=0.0)), 1.0) / np.maximum(np.abs(directions).max(axis=1), 1e-30)
+    steps = LONGEST * scale[:, None] * CONTRACTION ** -np.arange(LEVELS)
+    values = _along(f, x, directions, np.stack([steps, -steps], axis=2).astype(x.dtype)).astype(float)
+    widths = steps.reshape(*steps.shape, *[1] * (values.ndim - 3))
     with np.errstate(invalid="ignore", over="ignore"):
-        quotients = (values[:, :, 0] - values[:, :, 1]) / (2 * widths)
-        return _extrapolate(quotients)
+        return _extrapolate((values[:, :, 0] - values[:, :, 1]) / (2 * widths))
 
 
 def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> Any:
@@ -126,9 +125,9 @@ def _along(f: Callable[[Any], Any], x: Any, directions: Any, steps: Any) -> Any:
     if directions.size * steps[0].size <= MOST_AT_ONCE:
         points = x + steps.reshape(shape[0], -1, 1) * directions[:, None, :]
         values = evaluate(f, points.reshape(-1, x.size))
-    else:  # as many copies of a large model would not fit: one after another, in one compiled loop
-        one = jax.jit(lambda v, steps: jax.lax.map(lambda s: f(x + s * v), steps))
-        values = np.concatenate([np.asarray(one(v, s.ravel())) for v, s in zip(directions, steps)])
+    else:  # so many copies of a large model would not fit: one after another, in one compiled loop
+        one = jax.jit(lambda x, v, steps: jax.lax.map(lambda s: f(x + s * v), steps))
+        values = np.concatenate([np.asarray(one(x, v, s.ravel())) for v, s in zip(directions, steps)])
     return values.reshape(*shape, *values.shape[1:])
 
 
@@ -167,7 +166,7 @@ def circle(f: Callable[[Any], Any], x: float, order: int, points: int = 64) -> t
         raise ValueError(f"order is from 0 to {points // 4 - 1}; it was {order}.")
     radii = max(1.0, abs(x)) * 2.0 ** -np.arange(-1.0, 12.0)
     angles = np.exp(2j * np.pi * np.arange(points) / points)
-    values = evaluate(f, jnp.asarray(x + radii[:, None] * angles).ravel()).reshape(len(radii), points)
+    values = evaluate(f, (x + radii[:, None] * angles).ravel()).reshape(len(radii), points)
     factor = math.factorial(order) / radii**order
     with np.errstate(invalid="ignore", over="ignore"):
         full = np.fft.fft(values)[:, order].real / points * factor

@@ -80,7 +80,7 @@ def derivative(f: Any, x: Any, order: int = 1, value: Any = None) -> Card:
     below = differentiate.derivative(function, order=order - 1) if order > 1 else function
     room = Room(float(jnp.finfo(x.dtype).eps), 1.0 + abs(answer) + abs(float(np.real(np.asarray(function(x))))))
 
-    slope, slope_error = central(lambda v: below(v[0]), x[None], jnp.ones((1, 1), x.dtype))
+    slope, slope_error = central(lambda v: below(v[0]), x[None], np.ones((1, 1)))
     what = "differences" if order == 1 else f"differences of the derivative of order {order - 1}"
     cards = [_against(claim, method, what, answer, slope[0], room.half_the_digits, slope_error[0])]
     if is_analytic(function, x):
@@ -114,14 +114,16 @@ def gradient(f: Any, x: Any, value: Any = None) -> Card:
     from cycloid import differentiate
 
     objective = as_objective(f, x)
-    answer = differentiate.grad(objective)(x) if value is None else value
+    answer = jax.jit(differentiate.grad(objective))(x) if value is None else value
     of_vector, point = flatten(objective, x)
     _, slopes = flatten(objective, answer)
     if slopes.shape != point.shape:
         raise ValueError(f"the gradient has {slopes.size} entries and the point {point.size}.")
     cards = slope_cards(of_vector, point, slopes, f"the gradient of {_name(f)} at {_where(point)}")
-    if hasattr(f, "expr") and point.size == len(f.variables):
-        exact = [_algebra(f, dict(zip(f.variables, np.asarray(point, float).tolist())), 1, v) for v in f.variables]
+    names = _variables(f)
+    if names and point.size == len(names):
+        at = dict(zip(names, np.asarray(point, float).tolist()))
+        exact = [_algebra(f, at, 1, name) for name in names]
         if None not in exact:
             room = Room(float(jnp.finfo(point.dtype).eps), 1.0 + float(np.abs(np.asarray(slopes)).max()))
             names = (cards[0].claim, cards[0].method, "algebra (SymPy)")
@@ -141,7 +143,7 @@ def slope_cards(f: Callable[[Any], Any], point: Any, slopes: Any, claim: str) ->
     directions, axes = probes(point)
     claimed = np.asarray(slopes, float) if axes else np.asarray(directions, float) @ np.asarray(slopes, float)
     method = "automatic differentiation" + ("" if axes else f", along {len(directions)} random directions")
-    height = abs(float(np.asarray(evaluate(f, point[None]))[0].real))
+    height = abs(float(evaluate(f, point[None])[0]))
     room = Room(float(jnp.finfo(point.dtype).eps), 1.0 + height + float(np.max(np.abs(claimed), initial=0.0)))
     values, errors = central(f, point, directions)
     cards = [_against(claim, method, "differences", claimed, values, room.half_the_digits, float(errors.max()))]
@@ -158,9 +160,9 @@ def probes(point: Any) -> tuple[Any, bool]:
     """
     n = point.size
     if n <= EVERY:
-        return jnp.eye(n, dtype=point.dtype), True
-    signs = jax.random.rademacher(jax.random.key(0), (DIRECTIONS, n), dtype=point.dtype)
-    return signs / np.sqrt(n), False
+        return np.eye(n, dtype=point.dtype), True
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(DIRECTIONS, n))
+    return (signs / np.sqrt(n)).astype(point.dtype), False
 
 
 def _against(claim: str, method: str, second: str, value: Any, again: Any, slack: float, error: float) -> Card:
@@ -191,8 +193,7 @@ def _algebra(f: Any, at: Any, order: int, variable: str | None = None) -> float 
     from cycloid.core.arithmetic import compute
     from cycloid.core.formulas import Formula, formula
 
-    if isinstance(f, str):
-        f = formula(f)
+    f = formula(f) if isinstance(f, str) else getattr(f, "__self__", f)
     if not isinstance(f, Formula) or order > MAX_ORDER:
         return None
     point: dict[str, float] = at if isinstance(at, dict) else {name: float(at) for name in f.variables}
@@ -202,8 +203,15 @@ def _algebra(f: Any, at: Any, order: int, variable: str | None = None) -> float 
         return None
 
 
+def _variables(f: Any) -> tuple[str, ...]:
+    """Of a formula, its text, or its method `of_vector`; of anything else none."""
+    function = as_function(f) if isinstance(f, str) else getattr(f, "__self__", f)
+    return tuple(getattr(function, "variables", ()))
+
+
 def _name(f: Any) -> str:
-    return f if isinstance(f, str) else getattr(f, "text", None) or getattr(f, "__name__", "f")
+    name = f if isinstance(f, str) else getattr(getattr(f, "__self__", f), "text", None) or getattr(f, "__name__", "f")
+    return "f" if name == "<lambda>" else name
 
 
 def _where(point: Any) -> str:
