@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from cycloid.figures import theme
@@ -154,18 +156,62 @@ def test_the_application_starts_without_loading_jax():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_pages_wear_the_colours_of_the_figures(dark):
+def declared(dark):
+    """The colours that base.css declares for one theme."""
     css = (ROOT / "shell" / "base.css").read_text(encoding="utf-8")
     light_part, dark_part = css.split("@media (prefers-color-scheme: dark)", 1)
-    declared = dict(re.findall(r"--([\w-]+): ([^;]+);", dark_part if dark else light_part))
+    return dict(re.findall(r"--([\w-]+): ([^;]+);", dark_part if dark else light_part))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_pages_wear_the_colours_of_the_figures(dark):
     expected = theme.palette(dark)
-    assert {name: declared[name] for name in expected} == expected
-    methods = {
-        name.removeprefix("method-"): value[6:-1]
-        for name, value in re.findall(r"--(method-\w+): (var[^;]+);", light_part)
+    assert {name: declared(dark)[name] for name in expected} == expected
+
+
+def test_an_optimizer_has_one_colour_everywhere():
+    roles = {
+        name.removeprefix("method-"): value for name, value in declared(False).items() if name.startswith("method-")
     }
-    assert {name: theme.palette()[name_of] for name, name_of in methods.items()} == {
-        name: theme.colour_of(name) for name in methods
-    }
-    assert len(methods) == 8
+    assert len(roles) == 8
+    for method, value in roles.items():
+        assert theme.palette()[value.removeprefix("var(--").removesuffix(")")] == theme.colour_of(method)
+
+
+def luminance(colour):
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_can_be_read_on_every_ground(dark):
+    """Contrast of at least 4.5, as the Web Content Accessibility Guidelines 2.2 ask for text."""
+    colours = declared(dark)
+    grounds = {"paper", "sheet", "sunken"}
+    pairs = [(text, on) for text in ("ink", "muted", "accent", "warm-text", "green-text") for on in sorted(grounds)]
+    for text, on in [
+        *pairs,
+        ("on-accent", "accent"),
+        ("ink", "wash-accent"),
+        ("ink", "wash-warm"),
+        ("accent", "wash-accent"),
+    ]:
+        light, deep = sorted((luminance(colours[text]), luminance(colours[on])), reverse=True)
+        assert (light + 0.05) / (deep + 0.05) >= 4.5, f"{text} on {on}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent differently there")
+def test_the_lab_serves_until_it_is_interrupted():
+    program = "from cycloid.lab import serve; serve(port=0, open_browser=False)"
+    lab = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    try:
+        address = re.search(r"http://127\.0\.0\.1:\d+/", lab.stderr.readline())[0]
+        assert httpx.get(address, follow_redirects=True).status_code == 200
+        lab.send_signal(signal.SIGINT)
+        assert lab.wait(20) == 0
+        assert lab.stderr.read() == ""
+    finally:
+        lab.kill()
+        lab.wait()
+        lab.stderr.close()

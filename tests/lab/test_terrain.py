@@ -89,6 +89,13 @@ def test_predict_step_see_and_roll(open_page):
     assert page.locator("#announcer").inner_text() == feedback
 
 
+@pytest.mark.parametrize("ground", ["mountain", "reach-depth", "sleep-nutrition", "regression"])
+def test_the_first_arrow_is_not_right_by_accident(open_page, ground):
+    page = open_page(f"/terrain#ground={ground}")
+    press(page, "Step")
+    assert int(re.match(r"(\d+)°", page.locator(".feedback").inner_text())[1]) >= 35
+
+
 def test_the_true_way_is_no_degree_off(open_page):
     # On x² + y² the way down from (2, −2) is towards (−1, 1): north-west, bearing 315.
     page = open_page("/terrain#f=x^2%2By^2&at=2,-2")

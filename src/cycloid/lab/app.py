@@ -110,7 +110,7 @@ def serve(host: str = LOOPBACK, port: int = PORT, *, open_browser: bool = True) 
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     config = uvicorn.Config(create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=2)
-    with contextlib.closing(listener):
+    with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -4,7 +4,7 @@ import { reducedMotion } from "/shell/dom.js";
 import { Heights, loadField, norm, steepest } from "/widgets/terrain/field.js";
 import { findLandscape, LANDSCAPES, OWN } from "/widgets/terrain/landscapes.js";
 import { follow } from "/widgets/terrain/methods.js";
-import { describeFlat, judgeDirection, judgeSlope } from "/widgets/terrain/prediction.js";
+import { apart, describeFlat, judgeDirection, judgeSlope } from "/widgets/terrain/prediction.js";
 import { names, race } from "/widgets/terrain/races.js";
 import { format } from "/shell/dom.js";
 
@@ -49,12 +49,18 @@ export class World extends EventTarget {
       start: fill(wanted.start, wanted.centre),
       rate: wanted.rate,
       labels: wanted.labels ?? [field.variables[0], field.variables[1] ?? ""],
-      guess: size === 2 ? [0.94, -0.34] : 0,
     });
     this.point = [...this.start];
+    this.guess = size === 2 ? this.#firstGuess() : 0;
     this.survey();
     this.clear();
     this.changed("ground");
+  }
+
+  /** An arrow to begin with, which must not be right by accident. */
+  #firstGuess() {
+    const [guess, truth] = [[0.94, -0.34], this.truth()];
+    return truth && apart(guess, truth) < 35 ? [0.34, 0.94] : guess;
   }
 
   /** Measure the heights again: after the window or the formula changed. */
