@@ -11,6 +11,7 @@ from cycloid.core.vocabulary import GREEK
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _POWER, _ATOM = range(8)
 
 _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LOWERED: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _RELATIONS: Final = {**COMPARISONS, "le": "≤", "ge": "≥", "ne": "≠"}
 _CONSTANTS: Final = {"pi": "π", "e": "e", "tau": "τ"}
 _FUNCTIONS: Final = {
@@ -44,9 +45,11 @@ def bracketed(tree: Node) -> str:
 
 
 def letter(name: str) -> str:
-    """A variable's name: Greek ones by their letter."""
+    """A variable's name: Greek ones by their letter, numbers behind an underscore lowered."""
     stem, _, index = name.partition("_")
     head = _LETTERS.get(stem, stem)
+    if index.isdecimal():
+        return head + index.translate(_LOWERED)
     return f"{head}_{index}" if index else head
 
 

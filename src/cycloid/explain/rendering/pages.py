@@ -54,7 +54,7 @@ def _line(step: Step) -> str:
     else:
         note = f'<span class="law">{escape(step.note)}</span>' if step.note else ""
         reason = f'<span class="rule">{escape(step.rule)}</span> <span class="law">{escape(law(step))}</span>{note}'
-    formulas = " ".join(_statement(step))
+    formulas = " ".join(f"<span>{formula}</span>" for formula in _statement(step))
     return (
         f'<div class="line"><span class="said">{formulas}</span>{mark(step.check)}'
         f'<span class="why">{reason.replace(GLUE, "&#160;")}</span></div>'

@@ -19,6 +19,7 @@ Arial,"Liberation Sans",sans-serif;padding:1.25rem 1.5rem;border-radius:6px;max-
 .cy-explain .line{display:grid;grid-template-columns:minmax(22rem,1fr) 1.4rem minmax(12rem,24rem);gap:.25rem .75rem;align-items:center;
 padding:.4rem 0;min-height:2.6rem}
 .cy-explain .said{overflow-x:auto;padding:.15rem 0}
+.cy-explain .said span{display:inline-block;padding:.2em .15em .2em 0}
 .cy-explain .rule{font-weight:600;font-size:.9em}
 .cy-explain .law{display:block;color:var(--muted);font-size:.86em}
 .cy-explain .mark{color:var(--good);font-weight:700;text-align:center;cursor:help}
