@@ -39,7 +39,10 @@ def test_a_run_on_arrays_is_checked_on_the_rows_it_was_given(regression):
 
 def test_a_tampered_metric_disagrees(run):
     name = "f1"
-    metrics = {"accuracy": run.metrics["accuracy"], name: run.metrics[name]._replace(value=run.metrics[name].value + 0.01)}
+    metrics = {
+        "accuracy": run.metrics["accuracy"],
+        name: run.metrics[name]._replace(value=run.metrics[name].value + 0.01),
+    }
     tampered = with_part(run, "metrics", metrics)
     card = cy.check(tampered, question=run.question)
     assert card.verdict == "disagrees"

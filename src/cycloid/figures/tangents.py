@@ -45,8 +45,8 @@ def function(
 
     Example:
         >>> fig = function("x^3 + 2x + 1", -2, 3, order=1, at=2.0)
-        >>> [trace.name for trace in fig.data][:2]
-        ['f', 'tangent at 2, slope 14']
+        >>> [trace.name for trace in fig.data][:3]
+        ['f', 'f ′', 'tangent at 2, slope 14']
     """
     if not lower < upper:
         raise ValueError(f"lower is below upper; they were {lower} and {upper}.")
@@ -90,13 +90,13 @@ def _slope(g: Any, at: float) -> float:
 
 
 def _broken_at_poles(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve with a gap where it leaves at one end of the scale and returns at the other."""
-    box = calm_range(y)
-    if box is None:
-        return x, y
+    """The curve with a gap where it jumps across zero against its own direction, as 1/x and tan do at their poles."""
     with np.errstate(invalid="ignore"):
-        jump = ((y[:-1] < box[0]) & (y[1:] > box[1])) | ((y[:-1] > box[1]) & (y[1:] < box[0]))
-    at = np.flatnonzero(jump) + 1
+        step = np.diff(y)
+        before, jump, after = step[:-2], step[1:-1], step[2:]
+        against = (before * jump < 0) & (jump * after < 0)
+        long = np.abs(jump) > 2 * np.maximum(np.abs(before), np.abs(after))
+        at = np.flatnonzero(against & long & (y[1:-2] * y[2:-1] < 0)) + 2
     return np.insert(x, at, (x[at - 1] + x[at]) / 2), np.insert(y, at, np.nan)
 
 

@@ -61,6 +61,7 @@ def terrain(
     sides = [np.linspace(a, b, SURFACE) for a, b in zip(low, high)]
     points = np.stack(np.meshgrid(*sides), axis=-1)
     z = _values(function, points.reshape(-1, 2)).reshape(SURFACE, SURFACE)
+    z = np.where(np.isfinite(z), z, np.nan)  # what is not finite is a hole in the ground
     scale = Height(z, height)
 
     fig = panels(
