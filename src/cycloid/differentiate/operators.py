@@ -1,8 +1,11 @@
 """Derivatives along one variable, one name, one direction: exact operators, functions in, functions out.
 
 Every operator takes a callable that JAX traces, a `cy.formula` or the text of one, and returns a function that composes
-with `jax.jit`, `jax.vmap` and `jax.grad`. Nothing is compiled behind the caller's back: put `jax.jit` round the result
-where it is called often.
+with `jax.jit`, `jax.vmap` and `jax.grad`.
+
+Called plainly it is compiled, once for each function object (for formulas: each text) and each shape: what the function
+reads from outside (a global, a closure, an attribute) is read at the first call and never again. Pass what changes as
+an argument. A function that branches in Python on a value runs uncompiled, and says so once.
 """
 
 from __future__ import annotations
@@ -218,11 +221,10 @@ def directional(f: Function | str, v: Any) -> Function:
         >>> float(directional("x^2 + y^2", (3.0, 4.0))(1.0, 2.0))
         22.0
     """
-    function = as_function(f)
+    return Derived("directional", _directional, as_function(f), (v,))
 
-    def along(*args: Any, **kwargs: Any) -> Any:
-        restricted, point = restrict(function, args, kwargs, None, "directional")
-        arrow = direction(v, point, "directional", function)
-        return jax.jvp(lambda x: real_value(restricted(x), "directional"), (point,), (arrow,))[1]
 
-    return along
+def _directional(function: Function, v: Any, args: tuple, kwargs: dict) -> Any:
+    restricted, point = restrict(function, args, kwargs, None, "directional")
+    arrow = direction(v, point, "directional", function)
+    return jax.jvp(lambda x: real_value(restricted(x), "directional"), (point,), (arrow,))[1]

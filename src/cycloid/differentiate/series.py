@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
+from cycloid.differentiate.second_order import traced_once
 from cycloid.differentiate.taylor_rules import (
     UNARY,
     NoTaylorRule,
@@ -60,22 +61,24 @@ def nth_derivative(g: Callable[[Any], Any], x: Any, order: int) -> Any:
             return jax.tree.map(lambda coefficient: math.factorial(order) * coefficient, highest)
         except (NoTaylorRule, jax.errors.ConcretizationTypeError):
             pass
+    g, names = traced_once(g, x)
+    step = _by_reverse if names else _by_forward
     for _ in range(order):
-        g = _once(g)
+        g = step(g)
     return g(x)
 
 
-def _once(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _by_forward(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def first(x: Any) -> Any:
         one = 1.0 if type(x) is float else np.ones((), x.dtype)
-        try:
-            return jax.jvp(g, (x,), (one,))[1]
-        except (TypeError, NotImplementedError) as error:
-            if "custom_vjp" not in str(error) and "custom_lin" not in str(error):
-                raise
-            return jax.jacrev(g)(x)  # a function with a reverse rule only
+        return jax.jvp(g, (x,), (one,))[1]
 
     return first
+
+
+def _by_reverse(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """For a function with a reverse rule only."""
+    return lambda x: jax.jacrev(g)(x)
 
 
 def taylor_series(g: Callable[[Any], Any], x: Any, order: int) -> list[Any]:
