@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cycloid.core.syntax import Node, substitute
 from cycloid.core.typesetting import as_latex as formula_latex
 from cycloid.core.typesetting import latex_name
@@ -12,10 +14,20 @@ from cycloid.explain.rendering.wording import conclusion, has_value, shown_numbe
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": r"\textminus{}", "·": r"\textperiodcentered{}",
-    "×": r"\ensuremath{\times}", "√": r"\ensuremath{\surd}", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}",
+    "×": r"\ensuremath{\times}", "√": r"\ensuremath{\surd}", "…": r"\ldots{}",
     "′": "'", "∂": r"\ensuremath{\partial}", "∫": r"\ensuremath{\int}", "→": r"\ensuremath{\to}", "Σ": r"\ensuremath{\Sigma}",
+    "ᵀ": r"\textsuperscript{T}",
+    "δ": r"\ensuremath{\delta}",
+    "ŷ": r"\ensuremath{\hat y}",
+    "ᵢ": r"\textsubscript{i}",
+    "ⱼ": r"\textsubscript{j}",
+    "σ": r"\ensuremath{\sigma}",
+    "π": r"\ensuremath{\pi}",
     "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "⊙": r"\ensuremath{\odot}", "‖": r"\ensuremath{\|}",
 }  # fmt: skip
+
+
+_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "₀₁₂₃₄₅₆₇₈₉"
 
 
 def as_latex(derivation: Derivation) -> str:
@@ -34,9 +46,9 @@ def as_latex(derivation: Derivation) -> str:
 def plain(text: str) -> str:
     """A sentence in LaTeX's text mode, no character of it a command."""
     out = "".join(_SPECIAL.get(c, c) for c in text)
-    for digits, command in (("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "textsuperscript"), ("₀₁₂₃₄₅₆₇₈₉", "textsubscript")):
-        for i, c in enumerate(digits):
-            out = out.replace(c, rf"\{command}{{{'0123456789-'[i]}}}")
+    for digits, command in ((_RAISED, "textsuperscript"), (_LOWERED, "textsubscript")):
+        read = str.maketrans(digits, "0123456789-+"[: len(digits)])
+        out = re.sub(f"[{digits}]+", lambda found, c=command, r=read: rf"\{c}{{{found[0].translate(r)}}}", out)
     return out
 
 

@@ -30,8 +30,8 @@ padding:.4rem 0;min-height:2.6rem}
 .cy-explain .foot{border-top:1px solid var(--rule);margin-top:1.25rem;padding-top:.6rem;color:var(--muted);font-size:.9em}
 .cy-explain table{border-collapse:collapse;font-size:.93em;margin:.25rem 0}
 .cy-explain th{font-weight:600;text-align:left;color:var(--muted);border-bottom:1px solid var(--ink);padding:.25rem .9rem .25rem 0;vertical-align:bottom}
-.cy-explain td{border-bottom:1px solid var(--rule);padding:.3rem .9rem .3rem 0;vertical-align:top}
-.cy-explain td.n{font-variant-numeric:tabular-nums;text-align:right;white-space:nowrap}
+.cy-explain td{border-bottom:1px solid var(--rule);padding:.3rem .9rem .3rem 0;vertical-align:middle}
+.cy-explain td.n,.cy-explain th.n{font-variant-numeric:tabular-nums;text-align:right;white-space:nowrap}
 .cy-explain code{font:.88em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;color:var(--muted);overflow-wrap:anywhere}
 .cy-explain details{margin:.15rem 0}
 .cy-explain summary{cursor:pointer;color:var(--accent);font-size:.9em}

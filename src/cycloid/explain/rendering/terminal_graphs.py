@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from cycloid.explain.graphs import Edge, Graph, Operation
@@ -115,7 +116,8 @@ def _backward(graph: Graph) -> list[str]:
             continue
         edges = into.get(number, [])
         mark = MARKS[quantity.check.verdict] if quantity.check is not None else " "
-        rows.append([f"  {partial_sign(graph, number)}", f"= {_terms(graph, edges)}", f"= {_sum(graph, number, edges)}", mark])
+        terms, numbers = _terms(graph, edges), _sum(graph, number, edges)
+        rows.append([f"  {partial_sign(graph, number)}", f"= {terms}", f"= {numbers}" if numbers != terms else "", mark])
         if quantity.check is not None and quantity.check.verdict not in ("agrees",):
             rows.append(["", "", said(quantity.check), ""])
     return [*lines, *_aligned(rows)]
@@ -146,7 +148,13 @@ def _term(graph: Graph, edge: Edge) -> str:
     local, outer = local_name(graph, edge), partial_sign(graph, edge.target)
     if edge.target == graph.result:
         return local
-    return outer if local == "1" else f"{outer}·{local}"
+    return outer if local == "1" else f"{'Σ ' if is_summed(graph, edge) else ''}{outer}·{local}"
+
+
+def is_summed(graph: Graph, edge: Edge) -> bool:
+    """Whether a number or a small array was used by every entry of a larger one, so that the entries' slopes add up."""
+    source, target = graph.quantities[edge.source], graph.quantities[edge.target]
+    return edge.formula is not None and source.shape != target.shape
 
 
 def local_name(graph: Graph, edge: Edge) -> str:
@@ -158,20 +166,21 @@ def local_name(graph: Graph, edge: Edge) -> str:
 
 def _sum(graph: Graph, number: int, edges: list[Edge]) -> str:
     """The numbers of that sum, and what they come to."""
-    total = slope_of(graph.quantities[number])
-    if not edges or any(e.slope is None for e in edges):
-        return total
+    total, numbers = slope_of(graph.quantities[number]), in_numbers(graph, edges)
+    return total if numbers in ("", total) else f"{numbers} = {total}"
+
+
+def in_numbers(graph: Graph, edges: Sequence[Edge]) -> str:
+    """The sum over the steps that use a quantity, in numbers; "" where one of them is an array."""
     parts = []
     for edge in edges:
         outer = graph.quantities[edge.target].adjoint
-        if outer is None:
-            return total
-        last = edge.target == graph.result
-        factors = [] if last else [float(outer)]
-        factors += [] if edge.slope == 1.0 and factors else [edge.slope or 0.0]
+        if edge.slope is None or outer is None or outer.ndim:
+            return ""
+        factors = [] if edge.target == graph.result else [float(outer)]
+        factors += [] if edge.slope == 1.0 and factors else [edge.slope]
         parts.append("·".join(signed(x) if len(edges) * len(factors) > 1 else short(x, 6) for x in factors))
-    sum_ = " + ".join(parts)
-    return total if sum_ == total else f"{sum_} = {total}"
+    return " + ".join(parts)
 
 
 def signed(x: float) -> str:
@@ -182,18 +191,25 @@ def signed(x: float) -> str:
 def _loops(graph: Graph) -> list[str]:
     lines: list[str] = []
     for operation in graph.operations:
-        if operation.loop is None:
-            continue
-        loop = operation.loop
-        name = letter(graph.quantities[operation.outputs[-1]].name)
-        inside = ", ".join(loop.inside[:8]) + (", …" if len(loop.inside) > 8 else "")
-        lines += wrapped(f"The loop that makes {name} ({loop.kind}) runs {loop.count} times through: {inside}.")
-        if loop.adjoints:
-            lines += wrapped(
-                f"The slope that it carries backwards has norm {short(loop.adjoints[-1])} at its last turn and "
-                f"{short(loop.adjoints[0])} at its first: {_growth(loop.adjoints, loop.count)}.", "  ",
-            )  # fmt: skip
+        if operation.loop is not None:
+            first, second = turns_said(graph, operation)
+            lines += wrapped(first) + (wrapped(second, "  ") if second else [])
     return lines
+
+
+def turns_said(graph: Graph, operation: Operation) -> tuple[str, str]:
+    """A loop in two sentences: how often it runs through what, and how the slope changes on its way back."""
+    loop = operation.loop
+    assert loop is not None
+    name = letter(graph.quantities[operation.outputs[-1]].name)
+    inside = ", ".join(loop.inside[:8]) + (", …" if len(loop.inside) > 8 else "")
+    first = f"The loop that makes {name} ({loop.kind}) runs {loop.count} times through: {inside}."
+    if not loop.adjoints:
+        return first, ""
+    return first, (
+        f"The slope that it carries backwards has norm {short(loop.adjoints[-1])} at its last turn and "
+        f"{short(loop.adjoints[0])} at its first: {_growth(loop.adjoints, loop.count)}."
+    )
 
 
 def _growth(adjoints: tuple[float, ...], count: int) -> str:
@@ -206,15 +222,20 @@ def _growth(adjoints: tuple[float, ...], count: int) -> str:
     return f"it {kind}" + (f" by a factor of {short(factor)} a turn" if kind != "keeps its size" else "")
 
 
-def _paths(graph: Graph) -> list[str]:
+def path_lines(graph: Graph) -> list[str]:
+    """How many paths there are, where they are not listed."""
     counts = [(graph.quantities[i], n) for i, n in zip(graph.inputs, graph.path_counts, strict=True)]
-    if not graph.paths:
-        if not any(n for _, n in counts):
-            return []
-        listed = ", ".join(f"{n:,} from {letter(q.name)}" for q, n in counts if n)
-        return wrapped(f"Paths to the result: {listed}. The slopes above are the sums over all of them.")
-    if is_network(graph) and len(graph.paths) > 6:
+    if graph.paths:
         return wrapped(f"Paths to the result: {len(graph.paths)}; the slopes above are the sums over them.")
+    if not any(n for _, n in counts):
+        return []
+    listed = ", ".join(f"{n:,} from {letter(q.name)}" for q, n in counts if n)
+    return wrapped(f"Paths to the result: {listed}. The slopes above are the sums over all of them.")
+
+
+def _paths(graph: Graph) -> list[str]:
+    if not graph.paths or (is_network(graph) and len(graph.paths) > 6):
+        return path_lines(graph)
     rows = []
     for path in graph.paths:
         way = " → ".join(letter(graph.quantities[i].name) for i in path.quantities)
