@@ -38,7 +38,8 @@ def check_minimum(result: Minimum, question: Question) -> Card:
     height = float(evaluate(f, x[None])[0])
     slack = Room(float(jnp.finfo(dtype).eps), 1.0 + abs(height)).rounding
     tolerance = as_tolerance(question.arguments.get("tol"), dtype)
-    allowed = float(tolerance.allowed(height))
+    # minimize's own rule: |∇f|∞ <= atol + rtol |f| / max(1, |x|∞)
+    allowed = float(tolerance.allowed(height / max(1.0, float(jnp.abs(x).max()))))
     card = _gradient_card(f, x, result, slack + allowed)
     if not tolerance.is_zero and card.second_value > card.allowance:
         why = (

@@ -23,7 +23,7 @@ SECONDS = 120
 
 
 def save(fig: Any, path: str | os.PathLike[str], *, width: int = 900, height: int = 520, scale: float = 2.0) -> None:
-    """Write a figure: .html (one page with everything in it), .png or .svg (by a browser), or .json.
+    """Write a figure: .html (one page with everything in it), .png, .webp or .svg (by a browser), or .json.
 
     Args:
         fig: a plotly figure.
@@ -40,12 +40,12 @@ def save(fig: Any, path: str | os.PathLike[str], *, width: int = 900, height: in
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
         write_atomically(path, to_html(fig))
-    elif suffix in (".png", ".svg"):
+    elif suffix in (".png", ".webp", ".svg"):
         write_atomically(path, export(fig, suffix[1:], width=width, height=height, scale=scale))
     elif suffix == ".json":
         write_atomically(path, fig.to_json())
     else:
-        raise ValueError(f"a figure is saved as .html, .png, .svg or .json; the path was {os.fspath(path)}.")
+        raise ValueError(f"a figure is saved as .html, .png, .webp, .svg or .json; the path was {os.fspath(path)}.")
 
 
 def to_html(fig: Any, title: str = "Cycloid") -> str:
@@ -77,7 +77,7 @@ def export(fig: Any, kind: str = "png", *, width: int = 900, height: int = 520, 
 
     Args:
         fig: a plotly figure.
-        kind: "png" or "svg".
+        kind: "png", "webp" or "svg".
         width, height: in pixels of the page.
         scale: pixels of the picture for one pixel of the page.
 

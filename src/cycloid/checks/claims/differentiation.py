@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +45,7 @@ def backpropagation_is_the_gradient() -> Measured:
     from cycloid.checks.differences import complex_step, flatten
 
     random, sizes = np.random.default_rng(0), (4, 8, 8, 2)
-    layers = [(random.normal(size=(a, b)) / a**0.5, np.full(b, 0.1)) for a, b in zip(sizes[:-1], sizes[1:])]
+    layers = [(random.normal(size=(a, b)) / a**0.5, np.full(b, 0.1)) for a, b in itertools.pairwise(sizes)]
     x, y = random.normal(size=(16, 4)), random.normal(size=(16, 2))
 
     def loss(layers: list) -> jax.Array:
