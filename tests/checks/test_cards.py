@@ -103,7 +103,7 @@ def test_another_ending_is_refused(tmp_path):
 
 
 def test_a_type_that_cannot_be_checked_is_answered_with_those_that_can():
-    with pytest.raises(TypeError, match="Minimum.*Race.*Run"):
+    with pytest.raises(TypeError, match=r"Minimum.*Race.*Run"):
         cy.check(3.0)
 
 
