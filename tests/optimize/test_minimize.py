@@ -190,13 +190,16 @@ def test_compiled_once_for_each_function_and_shape():
     assert len(traces) > first
 
 
-def test_formulas_are_compiled_once_for_each_text():
-    from cycloid.optimize.drivers import _compiled
+def test_formulas_are_compiled_once_for_each_text(monkeypatch):
+    from cycloid.optimize import drivers
 
-    minimize("x^2 + 3y^2", {"x": 1.0, "y": 1.0})
-    before = _compiled._cached._cache_size()
-    minimize("x^2+3*y^2", {"x": 2.0, "y": 1.0})
-    assert _compiled._cached._cache_size() == before
+    walks = []
+    walk_from = drivers.walk_from
+    monkeypatch.setattr(drivers, "walk_from", lambda *args: walks.append(1) or walk_from(*args))
+    minimize("x^2 + 3.5y^2", {"x": 1.0, "y": 1.0})
+    assert len(walks) == 1  # traced here
+    minimize("x^2+3.5*y^2", {"x": 2.0, "y": 1.0})
+    assert len(walks) == 1
 
 
 @pytest.mark.parametrize("start", [{"x": 2, "y": 1.0}, jnp.array([2.0, 1.0]), [2, 1], (2.0, 1)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 LEVEL = 0.95
 # A method has reached the target when it has made all but this share of the best fall from the start,
@@ -53,6 +52,8 @@ def median_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     The number of values below the median is binomial(n, 1/2) whatever their distribution. Too few values for 95 %
     give their whole range, at the coverage stated. NaN counts as infinity.
     """
+    from scipy import stats
+
     ordered = np.sort(np.where(np.isnan(values), np.inf, values))
     n = len(ordered)
     cut = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))  # fewest below, with at most (1 - LEVEL)/2 under it
