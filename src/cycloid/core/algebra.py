@@ -155,6 +155,21 @@ def _ask(task: str, seconds: float, **request: Any) -> Any:
     return found["value"]
 
 
+def ask(task: str, *, seconds: float = SECONDS, **request: Any) -> Any:
+    """The answer to a question of another branch, worked in the same process under the same limits.
+
+    Args:
+        task: "cycloid.branch.module:function", a function from the request, a dict of JSON data, to JSON data. Its
+            module imports SymPy and `cycloid.core`, nothing large.
+        seconds: time limit.
+        request: JSON data by name.
+
+    Raises:
+        AlgebraError: when it fails, takes too long or needs too much memory.
+    """
+    return _ask(task, seconds, **request)
+
+
 # -- questions -------------------------------------------------------------------------------------------------------
 
 

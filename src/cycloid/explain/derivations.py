@@ -25,13 +25,17 @@ class Ending(Status):
         *Status.sentences,
         (
             "no_formula",
-            "I do not know an elementary antiderivative. Give bounds=(a, b) for the number, or expand the integrand "
-            "by taylor.",
+            "Give bounds=(a, b) for the integral as a number, or expand the integrand by cy.explain.taylor.",
         ),
         (
             "no_value",
             "There is no finite value at this point: it is a pole, or lies outside the domain of the formula or on its "
             "edge. Choose a point beside it.",
+        ),
+        (
+            "no_integral",
+            "There is no finite integral between these bounds. Choose bounds on one side of the pole, or within the "
+            "domain of the formula.",
         ),
         (
             "kink",

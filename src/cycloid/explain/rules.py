@@ -119,3 +119,49 @@ def of_two(head: str) -> tuple[Rule, tuple[Node, Node]]:
     law = f"{head}(a, b)′ = f_a·a′ + f_b·b′ with f_a = {written(trees[0])}, f_b = {written(trees[1])}"
     latex = rf"f_a={as_latex(trees[0])},\quad f_b={as_latex(trees[1])}"
     return Rule(name, law, latex), trees
+
+
+# The rules of integration by the names that `integration` gives them.
+INTEGRALS: Final[dict[str, Rule]] = {
+    "constant": Rule("constant", "∫ c dx = c·x", r"\int c\,dx=c\,x"),
+    "power": Rule("power rule", "∫ xⁿ dx = xⁿ⁺¹/(n + 1)", r"\int x^n\,dx=\frac{x^{n+1}}{n+1}"),
+    "reciprocal": Rule("reciprocal", "∫ 1/x dx = ln|x|", r"\int\frac{dx}{x}=\ln|x|"),
+    "exponential": Rule("exponential function", "∫ aˣ dx = aˣ/ln(a)", r"\int a^x\,dx=\frac{a^x}{\ln a}"),
+    "sine": Rule("sine", "∫ sin(x) dx = −cos(x)", r"\int\sin x\,dx=-\cos x"),
+    "cosine": Rule("cosine", "∫ cos(x) dx = sin(x)", r"\int\cos x\,dx=\sin x"),
+    "secant": Rule("secant", "∫ 1/cos(x)² dx = tan(x), ∫ tan(x)/cos(x) dx = 1/cos(x)", r"\int\sec^2x\,dx=\tan x"),
+    "cosecant": Rule("cosecant", "∫ 1/sin(x)² dx = −cot(x)", r"\int\csc^2x\,dx=-\cot x"),
+    "sinh": Rule("hyperbolic sine", "∫ sinh(x) dx = cosh(x)", r"\int\sinh x\,dx=\cosh x"),
+    "cosh": Rule("hyperbolic cosine", "∫ cosh(x) dx = sinh(x)", r"\int\cosh x\,dx=\sinh x"),
+    "arctangent": Rule(
+        "inverse tangent", "∫ 1/(x² + a²) dx = arctan(x/a)/a", r"\int\frac{dx}{x^2+a^2}=\frac1a\arctan\frac xa"
+    ),
+    "arcsine": Rule("inverse sine", "∫ 1/√(a² − x²) dx = arcsin(x/a)", r"\int\frac{dx}{\sqrt{a^2-x^2}}=\arcsin\frac xa"),
+    "arsinh": Rule(
+        "inverse hyperbolic sine", "∫ 1/√(x² + a²) dx = arsinh(x/a)", r"\int\frac{dx}{\sqrt{x^2+a^2}}=\operatorname{arsinh}\frac xa"
+    ),
+    "step": Rule("unit step", "∫ Θ(x) dx = x·Θ(x)", r"\int\Theta(x)\,dx=x\,\Theta(x)"),
+    "root": Rule("root of a quadratic", "from a table of integrals", r"\text{from a table of integrals}"),
+    "known": Rule("table of integrals", "from a table of integrals", r"\text{from a table of integrals}"),
+    "sum": Rule("sum rule", "∫ (f + g) dx = ∫ f dx + ∫ g dx", r"\int(f+g)\,dx=\int f\,dx+\int g\,dx"),
+    "multiple": Rule("constant multiple", "∫ c·f dx = c·∫ f dx", r"\int c\,f\,dx=c\int f\,dx"),
+    "linear": Rule(
+        "linear substitution", "∫ f(a·x + b) dx = F(a·x + b)/a", r"\int f(ax+b)\,dx=\frac1aF(ax+b)"
+    ),
+    "substitution": Rule("substitution", "∫ f(u)·u′ dx = ∫ f(u) du", r"\int f(u)\,u'\,dx=\int f(u)\,du"),
+    "parts": Rule("integration by parts", "∫ f·g′ dx = f·g − ∫ f′·g dx", r"\int f\,g'\,dx=f\,g-\int f'g\,dx"),
+    "cycle": Rule("integration by parts", "∫ f·g′ dx = f·g − ∫ f′·g dx", r"\int f\,g'\,dx=f\,g-\int f'g\,dx"),
+    "fractions": Rule("partial fractions", "a fraction as a sum of simpler ones", r"\text{partial fractions}"),
+    "identity": Rule("trigonometric identity", "the integrand, written in another way", r"\text{an identity}"),
+    "rewritten": Rule("rewritten", "the integrand, written in another way", r"\text{the integrand, rewritten}"),
+    "square": Rule("completing the square", "x² + b·x + c = (x + b/2)² + c − b²/4", r"x^2+bx+c=(x+\tfrac b2)^2+c-\tfrac{b^2}4"),
+    "trigonometric": Rule(
+        "trigonometric substitution", "x as a trigonometric function of t", r"x\text{ as a trigonometric function of }t"
+    ),
+    "special": Rule("special function", "defined as this integral", r"\text{defined as this integral}"),
+    "algebra": Rule("by an algorithm", "found by computer algebra, without steps", r"\text{by computer algebra}"),
+}  # fmt: skip
+DEFINITE: Final = Rule(
+    "fundamental theorem", "∫ₐᵇ f dx = F(b) − F(a)", r"\int_a^b f\,dx=F(b)-F(a)"
+)
+QUADRATURE: Final = Rule("numerical integration", "adaptive quadrature by SciPy's quad", r"\text{adaptive quadrature}")

@@ -8,7 +8,7 @@ from cycloid.core.mathml import bracket, drawn, name_of, row
 from cycloid.core.syntax import Node, substitute
 from cycloid.explain.derivations import Check, Derivation, Step
 from cycloid.explain.rendering.style import STYLE
-from cycloid.explain.rendering.wording import GLUE, MARKS, conclusion, has_value, law, said, shown_number
+from cycloid.explain.rendering.wording import GLUE, MARKS, conclusion, has_value, is_open, law, said, shown_number
 
 
 def as_html(derivation: Derivation, *, style: bool = True) -> str:
@@ -42,26 +42,30 @@ def mark(check: Check | None) -> str:
 
 def tree_item(step: Step) -> str:
     """A step and the steps below it, as a list item."""
-    below = f"<ol>{''.join(map(tree_item, step.steps))}</ol>" if step.steps else ""
-    last = ' class="last"' if step.kind == "value" else ""
-    return f"<li{last}>{_line(step)}{below}</li>"
+    return _item(step, top=True)
 
 
-def _line(step: Step) -> str:
+def _item(step: Step, top: bool) -> str:
+    below = f"<ol>{''.join(_item(inner, top=False) for inner in step.steps)}</ol>" if step.steps else ""
+    last = ' class="last"' if step.kind in ("value", "definite") else ""
+    return f"<li{last}>{_line(step, top)}{below}</li>"
+
+
+def _line(step: Step, top: bool) -> str:
     if step.kind == "value":
         why = escape(said(step.check)) if step.check is not None else ""
         reason = f'<span class="law">{why}</span>'
     else:
         note = f'<span class="law">{escape(step.note)}</span>' if step.note else ""
         reason = f'<span class="rule">{escape(step.rule)}</span> <span class="law">{escape(law(step))}</span>{note}'
-    formulas = " ".join(f"<span>{formula}</span>" for formula in _statement(step))
+    formulas = " ".join(f"<span>{formula}</span>" for formula in _statement(step, top))
     return (
         f'<div class="line"><span class="said">{formulas}</span>{mark(step.check)}'
         f'<span class="why">{reason.replace(GLUE, "&#160;")}</span></div>'
     )
 
 
-def _statement(step: Step) -> list[str]:
+def _statement(step: Step, top: bool) -> list[str]:
     """The formulas of a line, one for each side of an equals sign, so that a long line breaks between them."""
     if step.kind == "value":
         return [math(*_value(step))]
@@ -72,10 +76,28 @@ def _statement(step: Step) -> list[str]:
     elif step.kind == "integral":
         tail = row("<mspace width='0.2em'></mspace><mi>d</mi>", name_of(step.variable))
         left = ["<mo>∫</mo>", bracket(given) if _is_sum(step.given) else row(given), tail]
+    elif step.kind == "definite":
+        return _definite(step)
     else:
         left = [given]
+    if is_open(step):
+        return [math(*left), math("<mo form='infix'>=</mo>", "<mo>?</mo>")]
+    constant = ["<mo>+</mo>", "<mi>C</mi>"] if top and step.kind == "integral" else []
     right = [step.result] if step.applied is None else [step.applied, step.result]
-    return [math(*left), *(math("<mo form='infix'>=</mo>", drawn(tree)) for tree in right)]
+    sides = [["<mo form='infix'>=</mo>", drawn(tree)] for tree in right]
+    return [math(*left), *(math(*side, *(constant if i == len(sides) - 1 else [])) for i, side in enumerate(sides))]
+
+
+def _definite(step: Step) -> list[str]:
+    """The integral between its bounds."""
+    (_, low), (_, high) = step.where
+    given = bracket(drawn(step.given)) if _is_sum(step.given) else drawn(step.given)
+    tail = row("<mspace width='0.2em'></mspace><mi>d</mi>", name_of(step.variable))
+    left = math(f"<msubsup><mo>∫</mo>{row(drawn(low))}{row(drawn(high))}</msubsup>", row(given), tail)
+    if step.result == step.given:
+        return [left, "has no value"]
+    middle = [] if step.applied is None else [math("<mo form='infix'>=</mo>", drawn(step.applied))]
+    return [left, *middle, math("<mo form='infix'>=</mo>", f"<mn>{escape(shown_number(step))}</mn>")]
 
 
 def _is_sum(tree: Node) -> bool:

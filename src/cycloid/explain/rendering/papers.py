@@ -8,7 +8,7 @@ from cycloid.core.syntax import Node, substitute
 from cycloid.core.typesetting import as_latex as formula_latex
 from cycloid.core.typesetting import latex_name
 from cycloid.explain.derivations import Derivation, Step
-from cycloid.explain.rendering.wording import conclusion, has_value, shown_number
+from cycloid.explain.rendering.wording import conclusion, has_value, is_open, shown_number
 
 # What LaTeX reads as a command, and how it is written as itself.
 _SPECIAL = {
@@ -56,10 +56,10 @@ def tree_lines(step: Step, depth: int) -> list[str]:
     """A step and the steps below it, indented."""
     quad = r"\quad " * depth
     reason = "" if step.kind == "value" else rf" && \text{{{plain(step.rule)}: }} {step.law_latex}"
-    return [f"{quad}{_statement(step)}{reason}", *(line for s in step.steps for line in tree_lines(s, depth + 1))]
+    return [f"{quad}{_statement(step, depth == 0)}{reason}", *(line for s in step.steps for line in tree_lines(s, depth + 1))]
 
 
-def _statement(step: Step) -> str:
+def _statement(step: Step, top: bool) -> str:
     x = latex_name(step.variable) if step.variable else ""
     if step.kind == "value":
         at = ",\\ ".join(f"{latex_name(name)}={formula_latex(tree)}" for name, tree in step.where)
@@ -71,9 +71,20 @@ def _statement(step: Step) -> str:
     right = " = ".join(formula_latex(part) for part in parts)
     if step.kind == "derivative":
         return rf"\frac{{d}}{{d{x}}}\left[{formula_latex(step.given)}\right] &= {right}"
+    if step.kind == "definite":
+        (_, low), (_, high) = step.where
+        ends = rf"_{{{_bound(low)}}}^{{{_bound(high)}}}"
+        value = r"\text{no value}" if step.result == step.given else _typeset(shown_number(step))
+        middle = "" if step.applied is None else f"{formula_latex(step.applied)} = "
+        return rf"\int{ends} {_integrand(step.given)}\,d{x} &= {middle}{value}"
     if step.kind == "integral":
-        return rf"\int {_integrand(step.given)}\,d{x} &= {right}"
+        answer = "\\text{?}" if is_open(step) else right + (" + C" if top else "")
+        return rf"\int {_integrand(step.given)}\,d{x} &= {answer}"
     return rf"{formula_latex(step.given)} &= {right}"
+
+
+def _bound(tree: Node) -> str:
+    return formula_latex(tree).replace(r"\mathrm{∞}", r"\infty").replace("∞", r"\infty")
 
 
 def _integrand(tree: Node) -> str:

@@ -47,11 +47,11 @@ def _lines(step: Step, head: str, below: str) -> list[str]:
 def _laid_out(head: str, below: str, step: Step) -> list[str]:
     """The statement on the left, the rule on the right, the mark of the check between; long ones on several lines."""
     mark = MARKS[step.check.verdict] if step.check is not None else " "
-    left = statement(step)
-    if len(head + left) > _LEFT and step.applied is not None:
-        left = statement(step, applied=False)
+    left = statement(step, top=not head)
+    if len(head + left) > _LEFT and step.applied is not None and step.kind != "definite":
+        left = statement(step, applied=False, top=not head)
     bar = below + ("│  " if step.steps else "   ")
-    right = step.rule if step.kind == "value" else f"{step.rule}: {law(step)}"
+    right = ": ".join(part for part in (step.rule, law(step)) if part)
     if step.kind == "value":
         right = said(step.check) if step.check is not None else ""
     room = WIDTH - _LEFT - 4

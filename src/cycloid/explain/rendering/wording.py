@@ -13,7 +13,7 @@ GLUE = "\u00a0"  # a space at which no line is broken
 MARKS = {AGREES: "✓", DISAGREES: "✗", KINK: "∨", UNCHECKED: "?"}
 
 
-def statement(step: Step, applied: bool = True) -> str:
+def statement(step: Step, applied: bool = True, top: bool = False) -> str:
     """What a line says: d/dx [x²] = 2x, ∫ 2x dx = x², or two forms of one expression."""
     x = letter(step.variable)
     result = written(step.result)
@@ -27,9 +27,23 @@ def statement(step: Step, applied: bool = True) -> str:
     between = f"{written(step.applied)} = " if applied and step.applied is not None else ""
     if step.kind == "derivative":
         return f"d/d{x} [{written(step.given)}] = {between}{result}"
+    if step.kind == "definite":
+        (_, low), (_, high) = step.where
+        start = f"∫ from {written(low)} to {written(high)} of {integrand(step.given)} d{x}"
+        if step.result == step.given:
+            return f"{start} has no value"
+        difference = "" if step.applied is None else f"{written(step.applied)} = "
+        return f"{start} = {difference}{shown_number(step)}"
+    if is_open(step):
+        return f"∫ {integrand(step.given)} d{x} = ?"
     if step.kind == "integral":
-        return f"∫ {integrand(step.given)} d{x} = {between}{result}"
+        return f"∫ {integrand(step.given)} d{x} = {between}{result}{' + C' if top else ''}"
     return f"{written(step.given)} = {between}{result}"
+
+
+def is_open(step: Step) -> bool:
+    """Whether an integral was left without a formula."""
+    return step.kind == "integral" and step.result == step.given and step.check is None
 
 
 def integrand(tree: Node) -> str:
@@ -56,10 +70,10 @@ def shown_number(step: Step) -> str:
 
 def law(step: Step) -> str:
     """The rule in general, and what its letters stand for here."""
-    if step.kind == "value":
-        return ""
+    if step.kind in ("value", "definite"):
+        return step.law if step.kind == "definite" and step.result != step.given else ""
     where = [f"{letter(name)} = {written(tree)}" for name, tree in step.where]
-    return ", ".join([step.law, *(part.replace(" ", GLUE) if len(part) < 30 else part for part in where)])
+    return ", ".join([*([step.law] if step.law else []), *(part.replace(" ", GLUE) if len(part) < 30 else part for part in where)])
 
 
 def said(check: Check) -> str:
