@@ -30,6 +30,9 @@ def test_zeros_of_the_slope_are_joined_through_the_panels():
 def test_a_pole_is_a_gap_and_not_a_wall():
     fig = figures.function(lambda x: 1 / x, -1.0, 1.0, order=0, points=40)
     assert np.isnan(np.asarray(fig.data[0].y, float)).sum() == 1
+    for shift in (0.001, 0.013, 0.02):
+        fig = figures.function(lambda x, a=shift: 1 / (x - a) + jnp.sin(3 * x), -1.0, 1.0, order=0)
+        assert np.isnan(np.asarray(fig.data[0].y, float)).sum() == 1
     tame = figures.function(lambda x: jnp.tanh(500 * x), -1.0, 1.0, order=0, points=40)
     assert not np.isnan(np.asarray(tame.data[0].y, float)).any()
 

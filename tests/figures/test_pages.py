@@ -5,6 +5,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -126,6 +127,21 @@ def test_a_run_that_broke_off_has_a_report(tmp_path):
     assert not run.status.ok
     text = figures.write_report(tmp_path / "r.html", run).read_text(encoding="utf-8")
     assert run.status.message.split(".")[0] in text
+
+
+def test_a_long_history_is_drawn_in_part_and_keeps_the_page_small(tmp_path, run):
+    from cycloid.figures import report as module
+
+    steps = np.arange(1, 20_001)
+    history = {name: np.resize(column, (20_000, *column.shape[1:])) for name, column in run.history.items()}
+    long = eqx.tree_at(lambda r: r.history, run, {**history, "step": steps}, is_leaf=lambda leaf: leaf is run.history)
+    path = figures.write_report(tmp_path / "r.html", long)
+    assert path.stat().st_size < 6_000_000
+    assert "Of the 20000 recorded steps" in path.read_text(encoding="utf-8")
+    thin = module._thinned(long)
+    assert (thin.history["step"][0], thin.history["step"][-1]) == (1, 20_000)
+    kept = thin.history["step"] - 1
+    np.testing.assert_array_equal(thin.history["train_loss"], history["train_loss"][kept])
 
 
 def test_wrong_calls_of_write_report_are_answered(tmp_path, run):

@@ -8,6 +8,7 @@ import cycloid as cy
 from cycloid.figures.comparisons import methods
 from cycloid.figures.contests import standings
 from cycloid.figures.heatmaps import layers
+from cycloid.problems.landscapes import LANDSCAPES
 
 from .conftest import CLASSES, NASTY
 
@@ -141,6 +142,21 @@ def test_a_walk_in_many_dimensions_is_drawn_by_its_numbers(minimum):
     lost = jax.tree.map(lambda leaf: leaf, minimum)
     assert len(cy.figure(lost).data) == 2
     assert len(cy.figure(lost, question=minimum.question.function).data) > 2
+
+
+def test_a_race_in_the_plane_can_be_drawn_on_its_terrain(race, sweep):
+    valley = LANDSCAPES["rosenbrock"]
+    fig = cy.figure(race, view="terrain", lower=[-2, -1], upper=[2, 3])
+    trails = {t.name: t for t in fig.data if t.type == "scatter" and t.name != "−∇f"}
+    assert set(trails) == set(race.runs)
+    for line in standings(race):
+        method = cy.optimize.method(line["method"], learning_rate=line["learning_rate"])
+        again = cy.optimize.minimize(valley.text, valley.start, method=method, tol=0, max_steps=60)
+        np.testing.assert_allclose(trails[line["label"]].x, again.trace.path[:, 0])
+    with pytest.raises(ValueError, match="two variables"):
+        cy.figure(sweep, view="terrain")
+    with pytest.raises(ValueError, match="view="):
+        cy.figure(race, view="map")
 
 
 def test_what_cannot_be_drawn_says_why():

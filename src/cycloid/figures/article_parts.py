@@ -75,17 +75,19 @@ def _parts_table(data: Any) -> str:
     )
 
 
-def chain_section(run: Run) -> str:
+def chain_section(run: Run, drawn_steps: int) -> str:
     """Four questions, four sentences, four panels."""
     if not run.history:
         return "<h2>The chain</h2><p class=text>No step was recorded.</p>"
     items = "".join(f"<li><strong>{escape(q)}</strong> {escape(a)}</li>" for q, a in chain_sentences(run))
+    count = len(run.history["step"])
+    drawn = f" Of the {count} recorded steps {drawn_steps} are drawn." if drawn_steps < count else ""
     return (
         f"<h2>From the loss to the metric</h2><ol class=chain>{items}</ol>"
         + plot("chain", "The four questions over the steps. Top right: thin lines are the single parameter arrays. "
                "Bottom left: a dot on the line is an update that did just what the gradient promised; a ring marks a "
                "step after which the loss of the same batch was higher. Bottom right: the band is the interval of the "
-               "final metric, the dotted line the trivial rival.")
+               f"final metric, the dotted line the trivial rival.{drawn}")
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ from cycloid.learn.runs import Run
 LINE = 120
 # And on the rest of a panel's legend, beside the training and validation rows.
 LEGEND = 30
+# Above so many parameter arrays their curves would be a tangle; `heatmaps.layers` shows them.
+ARRAYS = 24
 
 
 @register(Run)
@@ -85,7 +87,7 @@ def _best_step(fig: Any, run: Run, colour: str, at: Place) -> None:
 def gradient_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     """The norm of the gradient, whole and by parameter array."""
     c, history = palette(dark), run.history
-    several = run.layers if len(run.layers) > 1 else ()
+    several = run.layers if 1 < len(run.layers) <= ARRAYS else ()
     _many(fig, run, history["layer_gradient_norms"], several, "each parameter array", dark, at)
     curve(fig, history["step"], history["gradient_norm"], "all parameters", c["ink"], at=at)
     _logarithmic(fig, [history["gradient_norm"]], at)

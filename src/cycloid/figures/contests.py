@@ -11,6 +11,7 @@ from cycloid.core.numerals import numeral
 from cycloid.figures.draw import band, curve, label, panels
 from cycloid.figures.registry import register
 from cycloid.figures.theme import colour_of, faded, mixed, palette
+from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.races import Race
 
 # Points drawn of a curve; more would be finer than the screen.
@@ -20,7 +21,9 @@ DEEPEST = 1e-12
 
 
 @register(Race)
-def race_figure(race: Race, *, title: str = "A race on equal terms", dark: bool = False) -> Any:
+def race_figure(
+    race: Race, *, view: str = "curves", title: str = "A race on equal terms", dark: bool = False, **options: Any
+) -> Any:
     """Draw a race: on the left the objective over the evaluations, on the right the evaluations to the target.
 
     The curves are medians over the seeds, the bands reach from the best seed to the worst. Of long curves 400 points
@@ -28,9 +31,19 @@ def race_figure(race: Race, *, title: str = "A race on equal terms", dark: bool 
 
     Args:
         race: from `cy.race` or `cy.optimize.sweep`.
+        view: "curves", or "terrain" for a function of two variables: every method walks again from x0, at the learning
+            rate it raced with, and its trail is drawn on the terrain.
         title: above the panels; "" for none.
         dark: the dark theme.
+        **options: those of `figures.terrain`, for that view.
+
+    Raises:
+        ValueError: when the view is neither, or the terrain cannot be drawn.
     """
+    if view == "terrain":
+        return race_terrain(race, title=title, dark=dark, **options)
+    if view != "curves" or options:
+        raise ValueError(f'view= is "curves" or "terrain" (which alone takes {", ".join(options) or "options"}).')
     table = standings(race)
     seeds = race.protocol.get("seeds", 1)
     words = f"{race.protocol['budget']}, {seeds} seed{'s' if seeds > 1 else ''}; the dotted line is the target"
@@ -60,6 +73,38 @@ def standings(race: Race) -> list[dict[str, Any]]:
 def is_sweep(race: Race) -> bool:
     """True for one method at many rates: the labels are the rates."""
     return len(set(race.value["method"])) == 1 and len(race.runs) > 1
+
+
+def race_terrain(race: Race, *, title: str, dark: bool, lower: Any = None, upper: Any = None, **options: Any) -> Any:
+    """The methods of a race on the terrain of their function, walked again from x0."""
+    from cycloid.figures.walks import minimum_figure, path_of, window
+    from cycloid.optimize import minimize
+
+    asked = race.question
+    if asked is None or callable(asked.arguments["x0"]):
+        raise ValueError("this race no longer knows its function and start: use figures.terrain with trails=.")
+    walks = {}
+    for line in standings(race):
+        chosen = asked.method[line["label"]] if isinstance(asked.method, dict) else asked.method
+        method = resolve(chosen, learning_rate=line["learning_rate"]) if line["learning_rate"] else resolve(chosen)
+        steps = min(int(line["evaluations"]), POINTS)
+        walks[line["label"]] = minimize(
+            asked.function, asked.arguments["x0"], method=method, tol=0.0, max_steps=steps, throw=False, keep_path=True
+        )
+    paths = {label: path for label, walk in walks.items() if (path := path_of(walk)) is not None}
+    if any(path.shape[1] != 2 for path in paths.values()):
+        raise ValueError("a terrain has two variables: this race is drawn by its curves.")
+    first = next(iter(walks.values()))
+    low, high = window(np.concatenate([_settled(path) for path in paths.values()]), lower, upper)
+    return minimum_figure(first, lower=low, upper=high, trails=paths, title=title, dark=dark, **options)
+
+
+def _settled(path: np.ndarray) -> np.ndarray:
+    """The start, and a trail within thrice its upper quartile of distances: a wild step widens no window."""
+    away = np.linalg.norm(path - path[-1], axis=1)
+    near = away <= 3 * max(float(np.quantile(away, 0.75)), 1e-12)
+    near[0] = True
+    return path[near]
 
 
 def _curves(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None:

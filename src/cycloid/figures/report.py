@@ -13,6 +13,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import equinox as eqx
+import numpy as np
+
 from cycloid.core.numerals import numeral
 from cycloid.figures.article_parts import (
     Contest,
@@ -32,6 +35,8 @@ from cycloid.figures.heatmaps import layers
 from cycloid.learn.runs import Run
 from cycloid.train.comparisons import Comparison
 
+# Recorded steps drawn on a page, and cells of its heat maps: more would make it heavy and not finer.
+RECORDS, CELLS = 600, 30_000
 ARTICLE = Path(__file__).parent / "article"
 
 
@@ -78,7 +83,7 @@ def write_report(
     sections = (
         heading_section(run, heading, contest.best, data, len(contest.runs)),
         data_section(run, data),
-        chain_section(run),
+        chain_section(run, len(_thinned(run).history.get("step", ()))),
         comparison_section(contest) if "methods" in drawn else "",
         layer_section(run) if "layers" in drawn else "",
         metric_section(run, data),
@@ -110,15 +115,28 @@ def _contest(runs: Any, best: str | None, rates: Mapping[str, float] | None) -> 
 
 def _figures(contest: Contest) -> dict[str, Any]:
     """What is drawn, by the id of its place: dark -> figure."""
-    run = contest.runs[contest.best]
+    thin = {name: _thinned(each) for name, each in contest.runs.items()}
+    run = thin[contest.best]
     drawn: dict[str, Any] = {}
     if run.history:
         drawn["chain"] = lambda dark: run_figure(run, title="", dark=dark)
     if len(contest.runs) > 1 and all(each.history for each in contest.runs.values()):
-        drawn["methods"] = lambda dark: methods(contest.runs, title="", dark=dark)
+        drawn["methods"] = lambda dark: methods(thin, title="", dark=dark)
     if run.history and len(run.layers) > 1:
         drawn["layers"] = lambda dark: layers(run, title="", dark=dark)
     return drawn
+
+
+def _thinned(run: Run) -> Run:
+    """The run with at most so many recorded steps that a page stays small, first, last and best among them."""
+    count = len(run.history.get("step", ()))
+    most = max(50, min(RECORDS, CELLS // max(1, len(run.layers))))
+    if count <= most:
+        return run
+    kept = set(np.linspace(0, count - 1, most).round().astype(int).tolist())
+    kept |= set(np.flatnonzero(np.asarray(run.history["step"]) == run.best_step).tolist())
+    history = {name: np.asarray(column)[sorted(kept)] for name, column in run.history.items()}
+    return eqx.tree_at(lambda r: r.history, run, history, is_leaf=lambda leaf: leaf is run.history)
 
 
 def _page(heading: str, body: str, drawn: Mapping[str, Any]) -> str:
@@ -156,7 +174,6 @@ def policy(*scripts: str) -> str:
 def versions() -> dict[str, str]:
     """What the run was made with."""
     import jax
-    import numpy as np
 
     import cycloid
 

@@ -61,7 +61,7 @@ def function(
     values = [_along(h, x) for h in ladder]
 
     fig = panels(
-        order + 1, 1, dark=dark, title=label(_title(f)), shared_xaxes=True, vertical_spacing=0.06,
+        order + 1, 1, dark=dark, title=label(_title(f)), shared_xaxes=True, vertical_spacing=0.3 / (order + 3),
         row_heights=[1.9] + [1.0] * order, height=250 + 130 * order, layout={"showlegend": False},
     )  # fmt: skip
     for row, y in enumerate(values, start=1):
@@ -95,8 +95,9 @@ def _broken_at_poles(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarr
         step = np.diff(y)
         before, jump, after = step[:-2], step[1:-1], step[2:]
         against = (before * jump < 0) & (jump * after < 0)
-        long = np.abs(jump) > 2 * np.maximum(np.abs(before), np.abs(after))
-        at = np.flatnonzero(against & long & (y[1:-2] * y[2:-1] < 0)) + 2
+        long = np.abs(jump) > np.maximum(np.abs(before), np.abs(after))  # wherever in its cell a simple pole stands
+        sides = (y[:-3] * y[1:-2] > 0) & (y[1:-2] * y[2:-1] < 0) & (y[2:-1] * y[3:] > 0)
+        at = np.flatnonzero(against & long & sides) + 2
     return np.insert(x, at, (x[at - 1] + x[at]) / 2), np.insert(y, at, np.nan)
 
 
@@ -104,7 +105,7 @@ def _panel_name(fig: Any, text: str, colour: str, row: int) -> None:
     axis = "" if row == 1 else str(row)
     fig.add_annotation(
         x=0, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain", text=f"<i>{text}</i>", showarrow=False,
-        xanchor="left", yanchor="bottom", xshift=2, font={"family": SERIF, "size": 17, "color": colour},
+        xanchor="left", yanchor="bottom", xshift=2, font={"family": SERIF, "size": 16, "color": colour},
     )  # fmt: skip
 
 

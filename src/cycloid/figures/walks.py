@@ -9,7 +9,7 @@ import numpy as np
 
 from cycloid.core.functions import as_function, as_objective
 from cycloid.core.numerals import numeral
-from cycloid.figures.draw import curve, dots, label, panels
+from cycloid.figures.draw import curve, dots, label, panels, ticks
 from cycloid.figures.registry import register
 from cycloid.figures.tangents import function
 from cycloid.figures.terrains import terrain
@@ -43,23 +43,22 @@ def minimum_figure(
         raise ValueError("this Minimum holds a batch: draw one member, jax.tree.map(lambda leaf: leaf[0], result).")
     asked = result.question
     f = question if question is not None else asked.function if asked is not None else None
-    path = _path(result)
+    path = path_of(result)
     name = str(getattr(getattr(asked, "method", None), "name", "walk"))
     if f is None or path is None or path.shape[1] > 2:
         return _numbers(result, name, dark)
-    low, high = _window(path, lower, upper)
+    low, high = window(path, lower, upper)
     if path.shape[1] == 1:
         return _on_a_curve(f, path[:, 0], float(low[0]), float(high[0]), name, dark)
     objective = as_objective(f, result.value)
     _, unravel = _ravel(result.value)
     names = _names(f, result.value)
-    title = options.pop("title", f if isinstance(f, str) else getattr(f, "text", None) or f"{name} on its way")
-    return terrain(
-        lambda x: objective(unravel(x)), low, high, trails={name: path}, names=names, title=title, dark=dark, **options
-    )
+    title = f if isinstance(f, str) else getattr(f, "text", None) or f"{name} on its way"
+    options = {"trails": {name: path}, "names": names, "title": title, **options}
+    return terrain(lambda x: objective(unravel(x)), low, high, dark=dark, **options)
 
 
-def _path(result: Minimum) -> np.ndarray | None:
+def path_of(result: Minimum) -> np.ndarray | None:
     """The points walked through as rows, without those never reached; None where they were not kept."""
     if result.trace is None or result.trace.path is None:
         return None
@@ -81,11 +80,11 @@ def _names(f: Any, value: Any) -> list[str] | None:
     return list(names) if names else None
 
 
-def _window(path: np.ndarray, lower: Any, upper: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The walk with a margin, at least a tenth as high as wide, and never a point."""
+def window(path: np.ndarray, lower: Any, upper: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The walk with a margin, neither side shorter than half of the other, and never a point."""
     low, high = path.min(axis=0), path.max(axis=0)
     span = high - low
-    span = np.maximum(span, 0.3 * span.max())
+    span = np.maximum(span, 0.5 * span.max())
     span = np.where(span > 0, span, np.maximum(np.abs(high), 1.0))
     middle = (low + high) / 2
     low, high = middle - (0.5 + MARGIN) * span, middle + (0.5 + MARGIN) * span
@@ -98,9 +97,11 @@ def _window(path: np.ndarray, lower: Any, upper: Any) -> tuple[np.ndarray, np.nd
 def _on_a_curve(f: Any, path: np.ndarray, low: float, high: float, name: str, dark: bool) -> Any:
     objective = as_objective(f, np.zeros(()))
     fig = function(lambda x: objective(x), low, high, order=1, dark=dark)
-    fig.data[0].line.color = palette(dark)["muted"]  # the walk has the colour of its method
+    muted = palette(dark)["muted"]  # the walk has the colour of its method, the function has none
+    fig.data[0].line.color = fig.layout.annotations[0].font.color = muted
     heights = [float(np.asarray(objective(x)).ravel()[0]) for x in path[:200]]
     colour = colour_of(name, dark)
+    ticks(fig, path, dark=dark)
     curve(fig, path[:200], heights, name, colour, at={"row": 1, "col": 1}, mode="lines+markers", width=1)
     dots(fig, path[-1], heights[-1], f"{name}, end", colour, at={"row": 1, "col": 1}, size=11)
     if isinstance(f, str) or getattr(f, "text", None):
