@@ -215,13 +215,13 @@ def test_the_report_opens_in_a_browser_without_a_complaint(report, comparison):
         assert page.get_attribute("html", "data-theme") == "dark"
         page.click("#theme")
         assert page.get_attribute("html", "data-theme") == "light"
-        background = page.evaluate("document.getElementById('chain')._fullLayout.paper_bgcolor")
+        ink = page.evaluate("document.getElementById('chain')._fullLayout.font.color")
         losses = page.evaluate("Array.from(document.getElementById('methods')._fullData[0].y)")
         drawn = [page.locator(f"#{name} .main-svg").count() for name in ("chain", "methods", "layers")]
         browser.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith("file:")] == []
-    assert background in ("#fbfaf7", "rgb(251, 250, 247)")
+    assert ink == "#1b1f2a"
     first = next(iter(comparison.runs.values()))
     np.testing.assert_allclose(losses, first.history["validation_loss"])
     assert all(drawn)

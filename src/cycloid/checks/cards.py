@@ -14,6 +14,7 @@ from cycloid.core.numerals import numeral, numerals
 
 AGREES, DISAGREES, UNCHECKED = "agrees", "disagrees", "cannot be checked"
 VERDICTS = (AGREES, DISAGREES, UNCHECKED)
+_COLOURS = {AGREES: "green", DISAGREES: "red", UNCHECKED: "yellow"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,21 +116,28 @@ class Card:
         )
 
     def to_rich(self) -> Any:
-        """The card as a rich renderable for the terminal."""
+        """The card as a rich renderable for the terminal: a frame, and inside it what the claim rests on."""
         from rich.console import Group
         from rich.panel import Panel
+        from rich.text import Text
+
+        title = Text(self.verdict, style=f"bold {_COLOURS[self.verdict]}")
+        return Panel(Group(Text(self.claim), *self._lines()), title=title, title_align="left", expand=False)
+
+    def _lines(self) -> list[Any]:
+        """Everything under the claim: the values, the sentence, then each further card under its own verdict."""
+        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
-        colour = {AGREES: "green", DISAGREES: "red", UNCHECKED: "yellow"}[self.verdict]
         table = Table.grid(padding=(0, 2))
         for label, text in self.rows():
             table.add_row(Text(label, style="dim"), Text(text))
-        parts: list[Any] = [Text(self.claim), table]
-        if self.sentence:
-            parts.append(Text(self.sentence))
-        parts += [card.to_rich() for card in self.further]
-        return Panel(Group(*parts), title=Text(self.verdict, style=f"bold {colour}"), title_align="left", expand=False)
+        parts: list[Any] = [table, *([Text(self.sentence)] if self.sentence else [])]
+        for card in self.further:
+            heading = Text.assemble("\n", (card.verdict, f"bold {_COLOURS[card.verdict]}"), "  ", card.claim)
+            parts += [heading, *(Padding(line, (0, 0, 0, 2)) for line in card._lines())]
+        return parts
 
     def rows(self, typeset: bool = False) -> list[tuple[str, str]]:
         """Label and text of each line, for whoever lays the card out."""

@@ -10,7 +10,9 @@ const current = () => chosen ?? (wish.matches ? "dark" : "light");
 function dress(figure, theme) {
   const style = theme === "dark" ? figure.dark : null;
   const data = figure.data.map((trace, i) => ({ ...trace, ...(style ? style.data[i] : {}) }));
-  const layout = { ...figure.layout, ...(style ? style.layout : {}), template: story.templates[theme], autosize: true };
+  const paper = { paper_bgcolor: "rgba(0, 0, 0, 0)", plot_bgcolor: "rgba(0, 0, 0, 0)" };  // that of the page, or of the printer
+  const theirs = style ? style.layout : {};
+  const layout = { ...figure.layout, ...theirs, ...paper, template: story.templates[theme], autosize: true };
   return { data, layout };
 }
 
