@@ -11,13 +11,13 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Int, PRNGKeyArray
 
 ROUNDS = 6  # of the cipher; after 4 neighbouring rows are already far apart
 
 
 def rows_in_order(
-    key: PRNGKeyArray, epoch: Int[Array, ""] | int, offset: Int[Array, ""] | int, count: int, rows: int
+    key: PRNGKeyArray, epoch: Int[ArrayLike, ""], offset: Int[ArrayLike, ""], count: int, rows: int
 ) -> Int[Array, " count"]:
     """The rows at `count` consecutive positions of an endless sequence of shuffled epochs.
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from cycloid.learn.feeds import Rows
+
+
+class Packed(NamedTuple):
+    """A record as one vector, so that the host fetches one array and not twenty.
+
+    Attributes:
+        values: all its numbers, one quantity after another.
+        layout: name and shape of each quantity.
+    """
+
+    values: Any
+    layout: tuple[tuple[str, tuple[int, ...]], ...]
+
 
 # Rows of a probe evaluated at once: above this many, memory would grow with the probe.
 BLOCK = 4096
@@ -47,6 +62,20 @@ def measure(objective: Any, witness: Any, probes: Any) -> dict[str, Any]:
     if objective.recipe.groups:
         record["group_shares"] = _shares(examples, batch.groups, objective.recipe.groups)
     return {**record, **_watch(objective, before, after, probes)}
+
+
+def pack(record: dict[str, Any]) -> Packed:
+    """The record as one vector."""
+    layout = tuple((name, jnp.shape(value)) for name, value in record.items())
+    return Packed(jnp.concatenate([jnp.ravel(value) for value in record.values()]), layout)
+
+
+def unpack(packed: Packed) -> dict[str, np.ndarray]:
+    """The record on the host, waiting for it where it is still computed."""
+    values = np.asarray(packed.values)
+    ends = np.cumsum([math.prod(shape) for _, shape in packed.layout])[:-1]
+    parts = zip(packed.layout, np.split(values, ends), strict=True)
+    return {name: part.reshape(shape) for (name, shape), part in parts}
 
 
 def _watch(objective: Any, before: Any, after: Any, probes: Any) -> dict[str, Any]:

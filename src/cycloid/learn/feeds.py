@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import ArrayLike, Int, PRNGKeyArray
 
 from cycloid.learn.batches import rows_in_order
 
@@ -51,8 +51,8 @@ class Shuffled(eqx.Module):
 
     rows: Rows
     key: PRNGKeyArray
-    epoch: Int[Array, ""]
-    offset: Int[Array, ""]
+    epoch: Int[ArrayLike, ""]
+    offset: Int[ArrayLike, ""]
 
     def batches(self, size: int, count: int) -> Callable[[Any], Rows]:
         """index of the step in the chunk -> its batch, for `count` batches of `size` rows."""
@@ -111,7 +111,7 @@ class ResidentSource:
         if self.key is None:
             return Whole(self.rows), count
         epoch, offset = divmod(step * self.batch_size, self.rows.count)
-        return Shuffled(self.rows, self.key, jnp.int32(epoch), jnp.int32(offset)), count
+        return Shuffled(self.rows, self.key, np.asarray(epoch, np.int32), np.asarray(offset, np.int32)), count
 
     def place(self, put: Callable[[Any], Any]) -> None:
         """Move the rows to where the steps run."""

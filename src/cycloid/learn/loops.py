@@ -16,6 +16,7 @@ import numpy as np
 from cycloid.core.parallel import on_every_device, on_one_device
 from cycloid.core.tolerance import Tolerance
 from cycloid.learn import checkpoints, divergence
+from cycloid.learn.chain import unpack
 from cycloid.learn.networks import layer_names
 from cycloid.learn.steps import Probes, Recipe, Training, advance, measure_step
 
@@ -175,15 +176,17 @@ class Loop:
 
     def _run(self, state: Training, feed: Any, plain: int) -> tuple[Training, Any, Any]:
         """(state, record, losses) of a chunk from `state` on."""
-        after, witness, losses = advance(self.recipe, self.static, self.method, state, feed, jnp.int32(plain))
+        asked = (self.recipe, self.static, self.method, state, feed)
+        if self.recipe.accumulate == 1:
+            return advance(*asked, self.probes, np.asarray(plain, np.int32))
+        after, witness, losses = advance(*asked, None, np.asarray(plain, np.int32))
         seen = on_one_device(witness, self.recipe.mesh)
         return after, measure_step(self.recipe, self.static, seen, self.probes), losses
 
     def _read(self, chunk: Chunk) -> None:
         """Wait for a chunk, take it into the outcome, and set the status when there is a reason to stop."""
         out = self.outcome
-        record, losses = jax.device_get((chunk.record, chunk.losses))
-        losses = losses[: chunk.plain + 1]
+        record, losses = unpack(chunk.record), np.asarray(chunk.losses)[: chunk.plain + 1]
         first_loss = float(out.rows[0]["loss"] if out.rows else losses[0])
         row = {"step": chunk.end, **record}
         if not divergence.is_sound(record, losses, first_loss):
@@ -226,7 +229,7 @@ class Loop:
             steps_before=chunk.start,
             layers=self.layers,
             learning_rate=_as_number(self.method),
-            record_at=lambda plain: jax.device_get(again(plain)[1]),
+            record_at=lambda plain: unpack(again(plain)[1]),
         )
         out, steps = self.outcome, failure.finite_steps
         out.state = chunk.before if steps == 0 else again(steps - 1)[0]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from cycloid.core.parallel import map_chunks, sum_in_order
-from cycloid.learn.chain import measure
+from cycloid.learn.chain import Packed, measure, pack
 from cycloid.learn.feeds import Rows
 from cycloid.learn.losses import AbstractLoss, outputs, penalized
 from cycloid.optimize.methods import apply_update
@@ -91,8 +91,8 @@ class Witness(NamedTuple):
 
 @eqx.filter_jit
 def advance(
-    recipe: Recipe, static: Any, method: Any, state: Training, feed: Any, count: Any
-) -> tuple[Training, Witness, Any]:
+    recipe: Recipe, static: Any, method: Any, state: Training, feed: Any, probes: Probes | None, count: Any
+) -> tuple[Training, Any, Any]:
     """`count` plain steps and one that is witnessed.
 
     Args:
@@ -101,10 +101,11 @@ def advance(
         method: an `AbstractGradientMethod` whose learning rate is an array.
         state: where to begin.
         feed: the batches.
+        probes: the rows watched; None to leave the chain to `measure_step`.
         count: plain steps, 0 ... length − 1, a number that changes without compiling again.
 
     Returns:
-        (state, witness of the last step, loss before each of the steps; NaN where there was none).
+        (state, chain of the last step or its witness, loss before each of the steps; NaN where there was none).
     """
     objective = Objective(recipe, static)
     batch_at = feed.batches(recipe.batch_size, recipe.length)
@@ -124,13 +125,14 @@ def advance(
     batch = batch_at(count)
     after, loss, gradient = step(state, batch)
     witness = Witness(state.params, after.params, loss, gradient, batch)
-    return after, witness, losses.at[count].set(loss)
+    seen = witness if probes is None else pack(measure(objective, witness, probes))
+    return after, seen, losses.at[count].set(loss)
 
 
 @eqx.filter_jit
-def measure_step(recipe: Recipe, static: Any, witness: Witness, probes: Probes) -> dict[str, Any]:
-    """The chain of a witnessed step, as `chain.measure` defines it: a program of its own, the same on every mesh."""
-    return measure(Objective(recipe, static), witness, probes)
+def measure_step(recipe: Recipe, static: Any, witness: Witness, probes: Probes) -> Packed:
+    """The chain of a witnessed step by a program of its own, which runs on one device and so alike for every mesh."""
+    return pack(measure(Objective(recipe, static), witness, probes))
 
 
 class Objective:

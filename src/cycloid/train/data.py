@@ -67,7 +67,7 @@ def load(
         >>> import jax
         >>> data = load("diabetes", key=jax.random.key(0))
         >>> data.task, data.train.x.shape, data.test.x.shape
-        ('regression', (265, 10), (89, 10))
+        ('regression', (265, 10), (88, 10))
     """
     checked = check_key(key, "splitting the rows into parts")
     shares = check_split(split)

@@ -34,8 +34,8 @@ PURPOSES = 4
 START, ORDER, PROBE, INTERVALS = range(PURPOSES)
 MICRO_BATCHES = 8  # a batch is cut into, on a mesh; fixed, so that the bits do not depend on the devices
 # Of the rows seen between two records, one in so many is watched of the training and of the validation part: a
-# forward pass costs a third of a step's, and three are made. All rows are watched up to the least number.
-WATCHED_SHARE, LEAST_WATCHED = 24, 512
+# forward pass costs a third of a step's and three are made, which is 2 %. All rows are watched up to the least number.
+WATCHED_SHARE, LEAST_WATCHED = 48, 256
 
 
 def fit(
