@@ -4,17 +4,23 @@ derivative  partial  directional        along one variable, one name, one direct
 grad  value_and_grad  jacobian          first derivatives of a pytree
 hessian  hvp  ggnvp  fvp                curvature, and products with it
 laplacian  divergence  curl             fields in space
+plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
+names  named  blocks  as_matrix         matrices and the pytrees they belong to
 """
 
 from __future__ import annotations
 
 from cycloid.differentiate.gradients import grad, value_and_grad
 from cycloid.differentiate.jacobians import hessian, jacobian
+from cycloid.differentiate.laplacians import laplacian
 from cycloid.differentiate.operators import derivative, directional, partial
 from cycloid.differentiate.products import fvp, ggnvp, hvp
-from cycloid.differentiate.vector_calculus import curl, divergence, laplacian
+from cycloid.differentiate.sparse import as_matrix, blocks, named, names, pattern_of, plan
+from cycloid.differentiate.vector_calculus import curl, divergence
 
 __all__ = [
+    "as_matrix",
+    "blocks",
     "curl",
     "derivative",
     "directional",
@@ -26,6 +32,10 @@ __all__ = [
     "hvp",
     "jacobian",
     "laplacian",
+    "named",
+    "names",
     "partial",
+    "pattern_of",
+    "plan",
     "value_and_grad",
 ]

@@ -1,4 +1,4 @@
-"""Laplacian, divergence and curl of functions of a point in space, by forward mode."""
+"""Divergence and curl of vector fields, by forward mode."""
 
 from __future__ import annotations
 
@@ -16,46 +16,6 @@ from cycloid.differentiate.derived import Derived
 Function = Callable[..., Any]
 
 AT_ONCE = 128  # directions carried together: more save little time and cost memory
-
-
-def laplacian(u: Function | str) -> Function:
-    """The Laplacian Δu = Σ_i ∂²u/∂x_i² of a field.
-
-    Second derivatives along each axis by forward mode over forward mode; gradient and Hessian are never formed.
-
-    Args:
-        u: the field: callable, formula or text. Its value may be an array (the Laplacian of every component).
-
-    Returns:
-        A function called like u. The point is a number, an array of shape (d,), or a pytree of such; further arguments
-        (a time) are handed on and not differentiated. A formula takes its variables as `grad` does. For a batch of
-        points use `jax.vmap`.
-
-    Raises:
-        ValueError: for a point of more than one axis.
-        TypeError: when the point holds nothing to differentiate.
-
-    Transformations: jit, vmap, grad. Cost: up to 3 d evaluations of u, 128 axes at once.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from cycloid.differentiate import laplacian
-        >>> float(laplacian(lambda x: jnp.sum(x**3))(jnp.array([1.0, 2.0])))
-        18.0
-        >>> float(laplacian("log(x^2 + y^2)")(1.0, 2.0))
-        0.0
-    """
-    return Derived("laplacian", _laplacian, as_function(u, "u"))
-
-
-def _laplacian(function: Function, args: tuple, kwargs: dict) -> Any:
-    field, point = _flat_field(function, args, kwargs, "laplacian")
-
-    def second(axis: Any) -> Any:
-        first = lambda x: jax.jvp(field, (x,), (axis,))[1]
-        return jax.jvp(first, (point,), (axis,))[1]
-
-    return _sum_over_axes(second, point)
 
 
 def divergence(F: Function) -> Function:
@@ -84,7 +44,7 @@ def divergence(F: Function) -> Function:
 
 
 def _divergence(function: Function, args: tuple, kwargs: dict) -> Any:
-    field, point = _flat_field(function, args, kwargs, "divergence")
+    field, point = flat_field(function, args, kwargs, "divergence")
 
     def flat(x: Any) -> Any:
         value = ravel_pytree(field(x))[0]
@@ -128,7 +88,7 @@ def curl(F: Function) -> Function:
 
 
 def _curl(function: Function, args: tuple, kwargs: dict) -> Any:
-    field, point = _flat_field(function, args, kwargs, "curl")
+    field, point = flat_field(function, args, kwargs, "curl")
     if point.size not in (2, 3):
         raise ValueError(
             f"curl is defined here for 2 and 3 coordinates; the point has {point.size}. In other dimensions take the "
@@ -142,7 +102,7 @@ def _curl(function: Function, args: tuple, kwargs: dict) -> Any:
     return jnp.stack([J[2, 1] - J[1, 2], J[0, 2] - J[2, 0], J[1, 0] - J[0, 1]])
 
 
-def _flat_field(function: Function, args: tuple, kwargs: dict, caller: str) -> tuple[Function, Any]:
+def flat_field(function: Function, args: tuple, kwargs: dict, caller: str) -> tuple[Function, Any]:
     """The field as a function of one vector of coordinates, and that vector."""
     restricted, point = restrict(function, args, kwargs, None, caller)
     for leaf in jax.tree.leaves(point):
