@@ -4,8 +4,8 @@ Entries of a matrix are gathered in boxes of integers i = (i₁, …, i_k), 0 �
 
     offset + Σ_j strides_j i_j (+ table[i]).
 
-A stencil, a band, a block or a broadcast needs offset and strides alone, so that nothing here grows with the size of the
-matrix. A table stands in where entries are listed: an index array in the user's function (the edges of a graph).
+A stencil, a band, a block or a broadcast needs offset and strides alone, so that nothing here grows with the size of
+the matrix. A table stands in where entries are listed: an index array in the user's function (the edges of a graph).
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ def _sum(a: Any, b: Any) -> Any:
 def alike(a: Term, b: Term) -> tuple[Term, Term] | None:
     """Both over axes with the same strides in the same order, those that one lacks having length 1; None otherwise."""
     kind = lambda term, axis: (term.row.strides[axis], term.column.strides[axis])
+    a, b = _refined(a, b), _refined(b, a)
     free = list(range(len(b.extents)))
     order: list[int | None] = []
     for axis in range(len(a.extents)):
@@ -86,6 +87,16 @@ def alike(a: Term, b: Term) -> tuple[Term, Term] | None:
         for m, n in ((whole.row, other.row), (whole.column, other.column))
     ]
     return _with_strides(whole, strides), _with_strides(other, strides)
+
+
+def _refined(a: Term, b: Term) -> Term:
+    """A flat axis of `a` cut in two where `b` runs through the same entries along two axes."""
+    theirs = list(zip(b.row.strides, b.column.strides, strict=True))
+    for axis, (extent, row, column) in enumerate(zip(a.extents, a.row.strides, a.column.strides, strict=True)):
+        for wide in sorted({r // row if row else c // column for r, c in theirs if row or column}):
+            if 1 < wide < extent and extent % wide == 0 and (row * wide, column * wide) in theirs:
+                return _refined(a.split(axis, wide), b)
+    return a
 
 
 def _with_strides(term: Term, strides: Sequence[Sequence[int]]) -> Term:

@@ -1,8 +1,8 @@
 """The walk through a linear program that finds every non-zero of its matrix and the expression for it.
 
-Sparse forward mode: each intermediate that depends on the direction carries its derivative as terms (boxes of entries told
-by strides). Work and memory go with the non-zeros; there is no colouring and there are no compressed products. What is
-found is a proof: an entry that no term tells of cannot be other than zero.
+Sparse forward mode: each intermediate that depends on the direction carries its derivative as terms (boxes of entries
+told by strides). Work and memory go with the non-zeros; there is no colouring and there are no compressed products.
+What is found is a proof: an entry that no term tells of cannot be other than zero.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.extend import core as jex
 
@@ -31,30 +30,38 @@ MOST_STEPS = 6000
 
 _CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "remat2": "jaxpr",
           "checkpoint": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}  # fmt: skip
-_SAMPLE = {"debug_callback", "debug_print"}
 
 
 @dataclass
 class Effort:
-    """What a walk has spent: terms handled, and numbers that the program will compute for coefficients."""
+    """What a walk has spent.
+
+    Args:
+        steps: terms handled.
+        numbers: how many the program will compute for coefficients.
+        largest: the most of them for one intermediate.
+    """
 
     steps: int = 0
     numbers: int = 0
+    largest: int = 0
 
     def spend(self, terms: Sequence[Term]) -> None:
         self.steps += len(terms)
-        self.numbers += sum(int(np.prod(term.coefficient.shape, dtype=np.int64)) for term in terms)
+        sizes = [int(np.prod(term.coefficient.shape, dtype=np.int64)) for term in terms]
+        self.numbers, self.largest = self.numbers + sum(sizes), max(self.largest, sum(sizes))
         if len(terms) > MOST_TERMS or self.steps > MOST_STEPS:
             raise Unsupported("the derivative falls into too many separate pieces")
 
 
 def walk(
-    program: jex.ClosedJaxpr, points: Sequence[Any], directions: Sequence[jax.ShapeDtypeStruct]
+    jaxpr: jex.Jaxpr, consts: Sequence[Any], points: Sequence[Any], directions: Sequence[jax.ShapeDtypeStruct]
 ) -> tuple[list[Slot], Effort]:
     """The outputs of a program as terms in its last arguments, in which it is linear.
 
     Args:
-        program: of the arguments (points, directions).
+        jaxpr: the program, of the arguments (points, directions).
+        consts: its constants.
         points: values of the first arguments.
         directions: shapes and dtypes of the last; their entries, one after the other, are the columns.
 
@@ -69,7 +76,7 @@ def walk(
         first += int(np.prod(direction.shape, dtype=np.int64))
     effort = Effort()
     try:
-        outputs = _run(program.jaxpr, program.consts, slots, [True] * len(program.jaxpr.outvars), effort)
+        outputs = _run(jaxpr, consts, slots, [True] * len(jaxpr.outvars), effort)
     except TooManyEntries:
         raise Unsupported("the derivative has too many entries that follow no stride") from None
     return outputs, effort
@@ -130,6 +137,3 @@ def _run_function(function: Callable[..., Any], inputs: Sequence[Slot], effort: 
     shapes = [jax.ShapeDtypeStruct(slot.shape, slot.dtype) for slot in inputs]
     program = jax.make_jaxpr(function)(*shapes)
     return _run(program.jaxpr, program.consts, inputs, [True] * len(program.jaxpr.outvars), effort)
-
-
-__all__ = ["Effort", "jnp", "walk"]

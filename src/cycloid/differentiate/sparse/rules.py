@@ -1,8 +1,8 @@
 """The rules by which terms move through a linear program: one a primitive of JAX, found here by its name.
 
 The programs that are walked through are derivatives (of F along a direction, or of its transpose), so that every
-operation on what depends on the direction is linear in it. The rules of calculus are JAX's own, or the user's, and are in
-the program already.
+operation on what depends on the direction is linear in it. The rules of calculus are JAX's own, or the user's, and are
+in the program already.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Terms = list[Term]
 Rule = Callable[[dict[str, Any], Sequence[Slot], Sequence[Any]], list[Terms]]
 
 # A known factor (a mask, a matrix) with fewer non-zeros than this part of its entries cuts the terms down to them.
-SPARSE_FACTOR = 0.5
+SPARSE_FACTOR = 0.7
 
 RULES: dict[str, Rule] = {}
 

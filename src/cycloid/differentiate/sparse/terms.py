@@ -68,6 +68,10 @@ class Term:
             coefficient=arranged(self.coefficient, axes),
         )
 
+    def mirrored(self) -> Term:
+        """Rows and columns exchanged."""
+        return replace(self, row=self.column, column=self.row)
+
     def widened(self, counts: Sequence[int]) -> Term:
         """New last axes of these lengths, along which nothing changes."""
         if not counts:
@@ -203,7 +207,7 @@ def placed(term: Term, coordinates: Sequence[IndexMap], shape: Sequence[int]) ->
 
 
 def inside(term: Term, coordinates: Sequence[IndexMap], place: int, low: int, high: int, step: int = 1):
-    """(term, coordinates) where low ≤ coordinate < high and (coordinate − low) is a multiple of step; None when empty."""
+    """(term, coordinates) where low ≤ coordinate < high, at every `step` from low on; None when empty."""
     coordinate = coordinates[place]
     least, most = coordinate.bounds(term.extents)
     if step == 1 and low <= least and most < high:
@@ -255,7 +259,7 @@ def _box_of(kept: np.ndarray) -> list[tuple[int, int]] | None:
 
 
 def _window(offset: int, stride: int, extent: int, low: int, high: int, step: int) -> tuple[int, int, int] | None:
-    """Where low ≤ offset + stride i < high and step divides the distance to low: (first i, how many, every how many)."""
+    """Where low ≤ offset + stride i < high, `step` dividing the distance to low: first i, how many, step of i."""
     near, far = (low, high - 1) if stride > 0 else (high - 1, low)
     first = max(0, -((offset - near) // stride))
     last = min(extent - 1, (far - offset) // stride)
