@@ -19,6 +19,7 @@ from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.courses import set_up
 from cycloid.optimize.methods import AbstractGradientMethod, split
 from cycloid.optimize.races import Race
+from cycloid.optimize.standings import median
 
 # Steps of a plain Python loop, at about a tenth of a millisecond each.
 WALKED = 20_000
@@ -44,7 +45,7 @@ def winner(race: Race) -> tuple[str, dict[str, Any]]:
 
 
 def _label(race: Race, line: dict[str, Any]) -> str:
-    finals = {label: _median(curves[:, -1]) for label, curves in race.runs.items()}
+    finals = {label: median(curves[:, -1]) for label, curves in race.runs.items()}
     fits = [label for label, final in finals.items() if final == line["objective"]]
     rate = line["learning_rate"]
     named = [label for label in fits if label in (line["method"], f"{rate or 0:g}")]
@@ -91,7 +92,7 @@ def _walk_card(race: Race, question: Question) -> Card | None:
     # Rounding grows along a walk.
     allowance = 1e-3 * abs(line["objective"]) + 1e-9 * fall
     return compare(claim, "all seeds in one compiled program", "a Python loop over optax, one gradient a step",
-                   line["objective"], _median(np.array(ends)), allowance=allowance,
+                   line["objective"], median(np.array(ends)), allowance=allowance,
                    sentence="The same steps, taken one at a time, end at the same height.")  # fmt: skip
 
 
@@ -132,7 +133,7 @@ def _again_card(race: Race, question: Question) -> Card:
         spread=asked.get("spread"), score=asked.get("score"), target=race.protocol["target"],
     )  # fmt: skip
     ends = {label: again.runs[label][:, -1] for label in pair}
-    order = sorted(pair, key=lambda label: _median(ends[label]))
+    order = sorted(pair, key=lambda label: median(ends[label]))
     reading = "; ".join(f"{name} {_reading(ends[name])}" for name in order)
     same = order == list(pair)
     if same:
@@ -147,9 +148,3 @@ def _reading(ends: np.ndarray) -> str:
     fine = ends[np.isfinite(ends)]
     failed = f", {len(ends) - len(fine)} of {len(ends)} failed" if len(fine) < len(ends) else ""
     return (interval(fine.min(), fine.max(), digits=3) if len(fine) else "nowhere finite") + failed
-
-
-def _median(values: np.ndarray) -> float:
-    ordered = np.sort(np.where(np.isnan(values), np.inf, values))
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return float(high if np.isinf(high) else (low + high) / 2)

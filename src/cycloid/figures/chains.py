@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cycloid.core.numerals import numeral
-from cycloid.figures.draw import Place, band, calm_range, curve, dots, exact, label, panels
+from cycloid.figures.draw import Place, band, calm_range, curve, dots, exact, label, logarithmic, panels
 from cycloid.figures.registry import register
 from cycloid.figures.sentences import metric_name
 from cycloid.figures.theme import faded, mixed, palette
@@ -71,7 +71,7 @@ def loss_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
             _best_step(fig, run, c["muted"], at)
     groups = run.groups if "group_losses" in history else ()
     _many(fig, run, history["group_losses"] if groups else None, groups, "each group", dark, at)
-    _logarithmic(fig, [history[k] for k in ("train_loss", "validation_loss") if k in history], at)
+    logarithmic(fig, [history[k] for k in ("train_loss", "validation_loss") if k in history], at)
     fig.update_yaxes(title="loss", **at)
 
 
@@ -90,7 +90,7 @@ def gradient_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     several = run.layers if 1 < len(run.layers) <= ARRAYS else ()
     _many(fig, run, history["layer_gradient_norms"], several, "each parameter array", dark, at)
     curve(fig, history["step"], history["gradient_norm"], "all parameters", c["ink"], at=at)
-    _logarithmic(fig, [history["gradient_norm"]], at)
+    logarithmic(fig, [history["gradient_norm"]], at)
     fig.update_yaxes(title="‖∇L‖", **at)
 
 
@@ -129,14 +129,6 @@ def metric_panel(fig: Any, run: Run, dark: bool, at: Place) -> None:
     if run.verdict is not None:
         seen.append(run.verdict.baseline_value)
     fig.update_yaxes(title=f"{metric_name(metric.name)}, {metric.better} is better", range=calm_range(seen), **at)
-
-
-def _logarithmic(fig: Any, columns: list[Any], at: Place, ratio: float = 20.0) -> None:
-    """A logarithmic axis where the values are positive and span more than `ratio`."""
-    values = np.concatenate([np.ravel(c) for c in columns]).astype(float)
-    values = values[np.isfinite(values)]
-    if values.size and values.min() > 0 and values.max() > ratio * values.min():
-        fig.update_yaxes(type="log", dtick=1, **at)
 
 
 def _many(fig: Any, run: Run, columns: Any, names: Any, together: str, dark: bool, at: Place) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cycloid.figures.chains import _logarithmic
-from cycloid.figures.draw import Place, curve, label, panels
+from cycloid.figures.draw import Place, curve, label, logarithmic, panels
 from cycloid.figures.registry import register
 from cycloid.figures.sentences import metric_name
 from cycloid.figures.theme import colour_of, palette
@@ -39,7 +38,7 @@ def methods(runs: Mapping[str, Run], *, title: str = "The methods side by side",
     left, right = {"row": 1, "col": 1}, {"row": 1, "col": 2}
     for name, run in runs.items():
         curve(fig, run.history["step"], run.history[key], name, colour_of(name, dark), at=left)
-    _logarithmic(fig, [run.history[key] for run in runs.values()], left)
+    logarithmic(fig, [run.history[key] for run in runs.values()], left)
     fig.update_xaxes(title="step", **left)
     fig.update_layout(showlegend=False)
     _whiskers(fig, runs, dark, right)

@@ -13,6 +13,7 @@ from cycloid.figures.registry import register
 from cycloid.figures.theme import colour_of, faded, mixed, palette
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.races import Race
+from cycloid.optimize.standings import median
 
 # Points drawn of a curve; more would be finer than the screen.
 POINTS = 400
@@ -63,7 +64,7 @@ def standings(race: Race) -> list[dict[str, Any]]:
     lines = [dict(zip(race.value, row)) for row in zip(*race.value.values())]
     left = dict(race.runs)
     for line in lines:
-        fits = [name for name, curves in left.items() if _same(_median(curves[:, -1]), line["objective"])]
+        fits = [name for name, curves in left.items() if _same(median(curves[:, -1]), line["objective"])]
         named = [name for name in fits if name in (line["method"], f"{line['learning_rate'] or 0:g}")]
         line["label"] = (named or fits or list(left))[0]
         del left[line["label"]]
@@ -118,7 +119,7 @@ def _curves(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> No
         if is_sweep(race):
             colour = _of_rate(line, table, dark)
         with np.errstate(all="ignore"):
-            middle = np.apply_along_axis(_median, 0, runs)
+            middle = np.apply_along_axis(median, 0, runs)
         middle = np.where(np.isfinite(middle), middle, np.nan)
         if len(runs) > 1:
             band(fig, chosen, np.nanmin(runs, 0), np.nanmax(runs, 0), line["label"], colour, at=at)
@@ -177,13 +178,6 @@ def _thinned(count: int) -> np.ndarray:
         return np.arange(count)
     early = np.geomspace(1, count - 1, POINTS // 2)
     return np.unique(np.concatenate([[0], early, np.linspace(0, count - 1, POINTS // 2)]).round().astype(int))
-
-
-def _median(values: Any) -> float:
-    """As in the table: what is not finite counts as infinite."""
-    ordered = np.sort(np.where(np.isnan(values), np.inf, values))
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return float(high if np.isinf(high) else (low + high) / 2)
 
 
 def _same(a: float, b: float) -> bool:

@@ -140,3 +140,11 @@ def calm_range(values: Any, margin: float = 0.06) -> tuple[float, float] | None:
         low, high = max(low, inner_low - inner), min(high, inner_high + inner)
     pad = margin * (high - low) or margin * max(abs(high), 1.0)
     return low - pad, high + pad
+
+
+def logarithmic(fig: Any, columns: list[Any], at: Place, ratio: float = 20.0) -> None:
+    """A logarithmic axis where the values are positive and span more than `ratio`."""
+    values = np.concatenate([np.ravel(c) for c in columns]).astype(float)
+    values = values[np.isfinite(values)]
+    if values.size and values.min() > 0 and values.max() > ratio * values.min():
+        fig.update_yaxes(type="log", dtick=1, **at)

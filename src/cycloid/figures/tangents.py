@@ -61,7 +61,7 @@ def function(
     values = [_along(h, x) for h in ladder]
 
     fig = panels(
-        order + 1, 1, dark=dark, title=label(_title(f)), shared_xaxes=True, vertical_spacing=0.3 / (order + 3),
+        order + 1, 1, dark=dark, title=label(title_of(f)), shared_xaxes=True, vertical_spacing=0.3 / (order + 3),
         row_heights=[1.9] + [1.0] * order, height=250 + 130 * order, layout={"showlegend": False},
     )  # fmt: skip
     for row, y in enumerate(values, start=1):
@@ -171,7 +171,8 @@ def _prime(order: int) -> str:
     return PRIMES[order] if order < len(PRIMES) else f"f<sup>({order})</sup>"
 
 
-def _title(f: Any) -> str:
+def title_of(f: Any) -> str:
+    """A formula as it was typed, a function by its name."""
     name = f if isinstance(f, str) else getattr(f, "text", None) or getattr(f, "__name__", "f")
     return "f" if name == "<lambda>" else name
 

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from cycloid.core.functions import as_function, as_objective
 from cycloid.core.numerals import numeral
 from cycloid.figures.draw import label, panels
+from cycloid.figures.tangents import title_of
 from cycloid.figures.theme import colour_of, mixed, palette
 
 SURFACE, ARROWS, LEVELS = 81, 13, 14
@@ -66,7 +67,7 @@ def terrain(
 
     fig = panels(
         1, 2, dark=dark, specs=[[{"type": "scene"}, {"type": "xy"}]], column_widths=[0.52, 0.48],
-        horizontal_spacing=0.07, title=label(_title(f) if title is None else title), height=500,
+        horizontal_spacing=0.07, title=label(title_of(f) if title is None else title), height=500,
         subtitle="colour is height; arrows point the steepest way down" + scale.remark,
     )  # fmt: skip
     fig.update_layout(legend={"x": 0.55, "y": 1.01}, margin={"l": 8, "b": 48})
@@ -279,8 +280,3 @@ def _rings(fig: Any, minima: np.ndarray, dark: bool) -> None:
 
 def _values(function: Callable[[Any], Any], points: np.ndarray) -> np.ndarray:
     return np.asarray(jax.vmap(lambda p: jnp.asarray(function(p)).reshape(()))(jnp.asarray(points)), float)
-
-
-def _title(f: Any) -> str:
-    name = f if isinstance(f, str) else getattr(f, "text", None) or getattr(f, "__name__", "f")
-    return "f" if name == "<lambda>" else name
