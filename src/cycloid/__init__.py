@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_BRANCHES = ("checks", "differentiate", "figures", "lab", "learn", "optimize", "problems", "train")
+_BRANCHES = ("checks", "differentiate", "explain", "figures", "lab", "learn", "optimize", "problems", "train")
 
 # name -> (module, attribute)
 _VERBS = {
@@ -36,7 +36,7 @@ _VERBS = {
 __all__ = ["__version__", *_BRANCHES, *_VERBS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
-    from cycloid import checks, differentiate, figures, lab, learn, optimize, problems, train
+    from cycloid import checks, differentiate, explain, figures, lab, learn, optimize, problems, train
     from cycloid.checks import check
     from cycloid.core.formulas import formula
     from cycloid.core.results import ConvergenceError, Result, Status

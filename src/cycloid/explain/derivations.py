@@ -259,7 +259,7 @@ def concluded(
     known = [check.disagreement for check in checks if check.verdict != UNCHECKED and math.isfinite(check.disagreement)]
     verdicts = {check.verdict for check in checks}
     if status is None:
-        status = "disputed" if DISAGREES in verdicts else "kink" if KINK in verdicts else "converged"
+        status = "kink" if KINK in verdicts else "disputed" if DISAGREES in verdicts else "converged"
     result = Derivation(
         value=value,
         error=np.float64(max(known) if known else math.nan),

@@ -10,6 +10,7 @@ REGISTRY = Registry(
     "draw",
     {
         "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
+        "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),
         "cycloid.train": ("cycloid.figures.comparisons",),
     },

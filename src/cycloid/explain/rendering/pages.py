@@ -8,7 +8,7 @@ from cycloid.core.mathml import bracket, drawn, name_of, row
 from cycloid.core.syntax import Node, substitute
 from cycloid.explain.derivations import Check, Derivation, Step
 from cycloid.explain.rendering.style import STYLE
-from cycloid.explain.rendering.wording import GLUE, MARKS, conclusion, has_value, is_open, law, said, shown_number
+from cycloid.explain.rendering.wording import GLUE, MARKS, conclusion, has_value, is_open, law, rest_term, said, shown_number
 
 
 def as_html(derivation: Derivation, *, style: bool = True) -> str:
@@ -47,7 +47,7 @@ def tree_item(step: Step) -> str:
 
 def _item(step: Step, top: bool) -> str:
     below = f"<ol>{''.join(_item(inner, top=False) for inner in step.steps)}</ol>" if step.steps else ""
-    last = ' class="last"' if step.kind in ("value", "definite") else ""
+    last = ' class="last"' if step.kind in ("value", "definite", "series") else ""
     return f"<li{last}>{_line(step, top)}{below}</li>"
 
 
@@ -58,7 +58,7 @@ def _line(step: Step, top: bool) -> str:
     else:
         note = f'<span class="law">{escape(step.note)}</span>' if step.note else ""
         reason = f'<span class="rule">{escape(step.rule)}</span> <span class="law">{escape(law(step))}</span>{note}'
-    formulas = " ".join(f"<span>{formula}</span>" for formula in _statement(step, top))
+    formulas = " ".join(f"<span>{formula}</span>&#8195;" if step.kind == "coefficient" else f"<span>{formula}</span>" for formula in _statement(step, top))
     return (
         f'<div class="line"><span class="said">{formulas}</span>{mark(step.check)}'
         f'<span class="why">{reason.replace(GLUE, "&#160;")}</span></div>'
@@ -78,6 +78,11 @@ def _statement(step: Step, top: bool) -> list[str]:
         left = ["<mo>∫</mo>", bracket(given) if _is_sum(step.given) else row(given), tail]
     elif step.kind == "definite":
         return _definite(step)
+    elif step.kind == "coefficient":
+        return _coefficient(step)
+    elif step.kind == "series":
+        f = f"<mi>f</mi>{bracket(name_of(step.variable))}"
+        return [math(f, "<mo>=</mo>", drawn(step.result), "<mo>+</mo>", f"<mtext>{escape(rest_term(step))}</mtext>")]
     else:
         left = [given]
     if is_open(step):
@@ -86,6 +91,22 @@ def _statement(step: Step, top: bool) -> list[str]:
     right = [step.result] if step.applied is None else [step.applied, step.result]
     sides = [["<mo form='infix'>=</mo>", drawn(tree)] for tree in right]
     return [math(*left), *(math(*side, *(constant if i == len(sides) - 1 else [])) for i, side in enumerate(sides))]
+
+
+def _coefficient(step: Step) -> list[str]:
+    """A derivative, its value at the centre, the coefficient."""
+    (_, k), (_, a) = step.where
+    order = int(getattr(k, "value", 0))
+    mark_ = "<mo>" + "′" * order + "</mo>" if order < 4 else f"<mrow><mo>(</mo><mn>{order}</mn><mo>)</mo></mrow>"
+    f = f"<msup><mi>f</mi>{mark_}</msup>" if order else "<mi>f</mi>"
+    at = f"{f}{bracket(drawn(a))}"
+    if step.check is None:
+        return [math(at), "has no value"]
+    c = math(f"<msub><mi>c</mi><mn>{order}</mn></msub>", "<mo>=</mo>", drawn(step.result))
+    if step.applied is None:
+        return [c]
+    value = math(at, "<mo>=</mo>", drawn(step.applied))
+    return [math(f"{f}{bracket(name_of(step.variable))}", "<mo>=</mo>", drawn(step.given)), value, c]
 
 
 def _definite(step: Step) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cycloid.core.syntax import Node, substitute
+from cycloid.core.syntax import Node, Number, substitute
 from cycloid.core.typesetting import as_latex as formula_latex
 from cycloid.core.typesetting import latex_name
 from cycloid.explain.derivations import Derivation, Step
@@ -77,10 +77,29 @@ def _statement(step: Step, top: bool) -> str:
         value = r"\text{no value}" if step.result == step.given else _typeset(shown_number(step))
         middle = "" if step.applied is None else f"{formula_latex(step.applied)} = "
         return rf"\int{ends} {_integrand(step.given)}\,d{x} &= {middle}{value}"
+    if step.kind == "coefficient":
+        return _coefficient(step)
+    if step.kind == "series":
+        n = int(getattr(step.where[0][1], "value", 0))
+        base = x if step.where[1][1] == Number(0) else rf"\left({x}-{formula_latex(step.where[1][1])}\right)"
+        return rf"f({x}) &= {formula_latex(step.result)} + O\left({base}^{{{n + 1}}}\right)"
     if step.kind == "integral":
         answer = "\\text{?}" if is_open(step) else right + (" + C" if top else "")
         return rf"\int {_integrand(step.given)}\,d{x} &= {answer}"
     return rf"{formula_latex(step.given)} &= {right}"
+
+
+def _coefficient(step: Step) -> str:
+    (_, k), (_, a) = step.where
+    order = int(getattr(k, "value", 0))
+    f = "f" + ("'" * order if order < 4 else f"^{{({order})}}")
+    if step.check is None:
+        return rf"{f}({formula_latex(a)}) &\text{{ has no value}}"
+    c = f"c_{{{order}}} = {formula_latex(step.result)}"
+    if step.applied is None:
+        return f"&{c}"
+    x = latex_name(step.variable)
+    return rf"{f}({x}) &= {formula_latex(step.given)},\quad {f}({formula_latex(a)}) = {formula_latex(step.applied)},\quad {c}"
 
 
 def _bound(tree: Node) -> str:

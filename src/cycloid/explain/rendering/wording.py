@@ -36,9 +36,46 @@ def statement(step: Step, applied: bool = True, top: bool = False) -> str:
         return f"{start} = {difference}{shown_number(step)}"
     if is_open(step):
         return f"∫ {integrand(step.given)} d{x} = ?"
+    if step.kind == "coefficient":
+        return coefficient(step)
+    if step.kind == "series":
+        return f"f({x}) = {result} + {rest_term(step)}"
     if step.kind == "integral":
         return f"∫ {integrand(step.given)} d{x} = {between}{result}{' + C' if top else ''}"
     return f"{written(step.given)} = {between}{result}"
+
+
+def coefficient(step: Step) -> str:
+    """A line of a Taylor series: the derivative, its value at the centre, the coefficient."""
+    (_, k), (_, a) = step.where
+    order = int(written(k))
+    prime = ("", "′", "″", "‴")[order] if order < 4 else f"⁽{superscript(order)}⁾"
+    x, at = letter(step.variable), written(a)
+    if step.check is None:
+        return f"f{prime}({at}) has no value"
+    start = f"f{prime}({x}) = {written(step.given)}" if step.applied is not None else f"c{subscript(order)}"
+    if step.applied is None:
+        return f"{start} = {written(step.result)}"
+    factorial = f", c{subscript(order)} = {written(step.result)}" if order > 1 or step.result != step.applied else ""
+    return f"{start}, f{prime}({at}) = {written(step.applied)}{factorial}"
+
+
+def superscript(n: int) -> str:
+    """A raised whole number."""
+    return str(n).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def subscript(n: int) -> str:
+    """A lowered whole number."""
+    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def rest_term(step: Step) -> str:
+    """O(x⁶), or O((x − 1)⁶)."""
+    (_, n), (_, a) = step.where
+    x = letter(step.variable)
+    base = x if written(a) == "0" else f"({x} − {written(a)})" if not written(a).startswith("−") else f"({x} + {written(a)[1:]})"
+    return f"O({base}{superscript(int(written(n)) + 1)})"
 
 
 def is_open(step: Step) -> bool:
@@ -70,6 +107,9 @@ def shown_number(step: Step) -> str:
 
 def law(step: Step) -> str:
     """The rule in general, and what its letters stand for here."""
+    if step.kind in ("coefficient", "series"):
+        first = step.kind == "series" or step.where[0][1] == Number(0)
+        return step.law if first else ""
     if step.kind in ("value", "definite"):
         return step.law if step.kind == "definite" and step.result != step.given else ""
     where = [f"{letter(name)} = {written(tree)}" for name, tree in step.where]
