@@ -39,9 +39,7 @@ def logistic_regression(a):
     return minimize(f, {"w": jnp.zeros(2), "b": 0.0}, tol=1e-10).value["w"]
 
 
-@pytest.mark.parametrize(
-    ("solution", "at"), [(himmelblau, 11.0), (ridge_regression, 0.3), (logistic_regression, 0.1)], ids=lambda v: str(v)
-)
+@pytest.mark.parametrize(("solution", "at"), [(himmelblau, 11.0), (ridge_regression, 0.3), (logistic_regression, 0.1)])
 def test_landscapes_against_finite_differences(solution, at):
     h = 1e-4
     solve = jax.jit(solution)

@@ -19,7 +19,11 @@ COMMANDS = {
     "minimize": ("cycloid.cli.descent", "minimize", "Minimise a formula, by one method or a race of many."),
     "derivative": ("cycloid.cli.calculus", "derivative", "The derivative of a formula: its value and its formula."),
     "gradient": ("cycloid.cli.calculus", "gradient", "The gradient of a formula, and its Hessian with --hessian."),
-    "explain": ("cycloid.cli.explaining", "explain", "A derivative or an antiderivative step by step, each line checked."),
+    "explain": (
+        "cycloid.cli.explaining",
+        "explain",
+        "A derivative or an antiderivative step by step, each line checked.",
+    ),
     "claims": ("cycloid.cli.workshop", "claims", "What tutorials say, measured: claim, value, interval, verdict."),
     "lab": ("cycloid.cli.workshop", "lab", "Open the browser lab."),
 }

@@ -57,7 +57,13 @@ def explain(
 
 
 def _asked(
-    expression: str, at: str | None, order: int | None, wrt: str | None, antiderivative: bool, bounds: str | None, taylor: bool
+    expression: str,
+    at: str | None,
+    order: int | None,
+    wrt: str | None,
+    antiderivative: bool,
+    bounds: str | None,
+    taylor: bool,
 ) -> Any:
     """The explanation that the options ask for.
 
@@ -67,10 +73,12 @@ def _asked(
     import cycloid as cy
 
     f = cy.formula(expression)
+    if wrt is None and len(f.variables) > 1:
+        raise ValueError(f"{f.text} has the variables {', '.join(f.variables)}: choose one by --wrt {f.variables[0]}.")
     if antiderivative and taylor:
         raise ValueError("--antiderivative and --taylor ask for two things: choose one.")
     if bounds is not None and not antiderivative:
-        raise ValueError("--bounds belongs to --antiderivative: cycloid explain \"x^2\" --antiderivative --bounds 0,1.")
+        raise ValueError('--bounds belongs to --antiderivative: cycloid explain "x^2" --antiderivative --bounds 0,1.')
     if antiderivative:
         if at is not None or order is not None:
             raise ValueError("--antiderivative takes --bounds, not --at or --order.")
@@ -78,12 +86,17 @@ def _asked(
     if taylor:
         point = read_point(at, "--at") if at else {}
         if point and list(point) != list(f.variables):
-            raise ValueError(f'{expression} has the variables {", ".join(f.variables)}: write --at "{f.variables[0]}=0".')
+            raise ValueError(
+                f'{expression} has the variables {", ".join(f.variables)}: write --at "{f.variables[0]}=0".'
+            )
         centre = next(iter(point.values()), 0.0)
         return cy.explain.taylor(f, wrt, at=centre, order=5 if order is None else order)
     if order == 0:
         raise ValueError("--order of a derivative is 1, 2, …; --order 0 is for --taylor.")
     point = None if at is None else read_point(at, "--at")
+    if point is not None and set(point) != set(f.variables):
+        needs = ",".join(f"{name}=1" for name in f.variables)
+        raise ValueError(f'{f.text} has the variables {", ".join(f.variables) or "none"}: write --at "{needs}".')
     return cy.explain.derivative(f, wrt, at=point, order=1 if order is None else order)
 
 
@@ -114,8 +127,12 @@ def _write_page(derivation: Any, path: str, as_json: bool) -> None:
 
     from cycloid.core.storage import write_atomically
 
-    head = '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    )
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     csp = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    write_atomically(path, f"{head}{csp}<title>{escape(derivation.heading)}</title></head><body>{derivation.html}</body></html>")
+    write_atomically(
+        path, f"{head}{csp}<title>{escape(derivation.heading)}</title></head><body>{derivation.html}</body></html>"
+    )
     click.echo(f"Page written to {path}", err=as_json)
