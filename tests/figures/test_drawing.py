@@ -88,7 +88,7 @@ def test_an_axis_stays_calm_at_a_pole_and_shows_all_of_what_is_tame():
 
 
 def test_what_has_no_figure_is_answered_with_what_has():
-    with pytest.raises(TypeError, match="Comparison, Minimum, Race, Run"):
+    with pytest.raises(TypeError, match=r"Comparison, .*Minimum, .*Race, .*Run"):
         cy.figure(3.0)
 
 
