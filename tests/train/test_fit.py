@@ -289,6 +289,28 @@ def test_more_rows_than_a_block_are_evaluated_in_blocks():
     assert run.metrics["rmse"].value == pytest.approx(np.sqrt(expected), rel=1e-9)
 
 
+def test_chunks_are_bounded_and_change_nothing(monkeypatch):
+    """Three steps a program at most, records where they were asked for."""
+    batches = [(X[i : i + 8], Y[i : i + 8]) for i in range(0, 56, 8)]
+    shared = {"loss": "mse", "method": "adam", "max_steps": 25, "record_every": 10, "key": KEY}
+    rows, stream = (cy.train.fit("linear", data, batch_size=8, **shared) for data in ((X, Y), batches))
+    monkeypatch.setattr("cycloid.train.examples.CHUNK_ROWS", 24)
+    monkeypatch.setattr("cycloid.train.examples.CHUNK_BYTES", 3 * 8 * (3 + 1) * 8)
+    for whole, data in ((rows, (X, Y)), (stream, batches)):
+        cut = cy.train.fit("linear", data, batch_size=8, **shared)
+        assert cut.recorded == whole.recorded == [1, 10, 20, 25]
+        np.testing.assert_allclose(cut.value.weight, whole.value.weight, rtol=1e-12)
+        np.testing.assert_allclose(cut.history["loss"], whole.history["loss"], rtol=1e-12)
+
+
+def test_the_interval_of_a_run_is_that_of_its_metric():
+    run = small_net()
+    assert run.interval() == (run.metrics["r2"].low, run.metrics["r2"].high)
+    assert float(run.error) == pytest.approx((run.metrics["r2"].high - run.metrics["r2"].low) / 2)
+    with pytest.raises(ValueError, match=r"level 0\.95"):
+        run.interval(0.5)
+
+
 IRIS = {"key": KEY, "max_steps": 2}
 
 

@@ -51,10 +51,14 @@ class Plan:
     resume: bool = True
     identity: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def boundary(self, step: int) -> int:
-        """The first recorded step after `step`: 1, then multiples of record_every, then the last."""
+    def boundary(self, step: int, longest: int) -> int:
+        """Where the chunk after `step` ends: at the next recorded step, or sooner when it may not be that long."""
         following = 1 if step == 0 else (step // self.record_every + 1) * self.record_every
-        return min(following, self.max_steps)
+        return min(following, step + longest, self.max_steps)
+
+    def records(self, step: int) -> bool:
+        """True for the first step, each `record_every`-th and the last."""
+        return step == 1 or step % self.record_every == 0 or step == self.max_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +115,7 @@ class Chunk:
     feed: Any
     start: int
     plain: int
+    recorded: bool
     after: Training
     record: Any
     losses: Any
@@ -152,7 +157,8 @@ class Loop:
         while pending is not None:
             ahead = self._dispatch(pending.after, pending.end) if self._may_run_ahead() else None
             self._read(pending)
-            self._keep(last=bool(out.status))
+            if pending.recorded:
+                self._keep(last=bool(out.status))
             if out.status:
                 break
             pending = ahead or self._dispatch(out.state, out.step)
@@ -168,11 +174,13 @@ class Loop:
         """Start the chunk after `step`; None when there is none."""
         if step >= self.plan.max_steps:
             return None
-        fed = self.source.feed(step, self.plan.boundary(step) - step, self.recipe.length)
+        wanted = self.plan.boundary(step, self.recipe.length) - step
+        fed = self.source.feed(step, wanted, self.recipe.length)
         if fed is None:
             return None
-        feed, plain = fed[0], fed[1] - 1
-        return Chunk(state, feed, step, plain, *self._run(state, feed, plain))
+        feed, count = fed
+        recorded = self.plan.records(step + count) or count < wanted  # the last of a stream is recorded too
+        return Chunk(state, feed, step, count - 1, recorded, *self._run(state, feed, count - 1))
 
     def _run(self, state: Training, feed: Any, plain: int) -> tuple[Training, Any, Any]:
         """(state, record, losses) of a chunk from `state` on."""
@@ -195,6 +203,8 @@ class Loop:
             self._report(row)
             return
         out.state, out.step = chunk.after, chunk.end
+        if not chunk.recorded:
+            return
         out.rows.append(row)
         watched = float(record.get("validation_loss", record["train_loss"]))
         if watched < out.best_loss:
@@ -278,9 +288,10 @@ class Loop:
         if found is None:
             return
         content, trees = found
-        out.state, out.best = trees["state"], trees["best"]
+        out.state, out.best = on_every_device((trees["state"], trees["best"]), self.recipe.mesh)
         out.step, out.best_step, out.best_loss = content["step"], content["best_step"], content["best_loss"]
-        out.status = content["status"]
+        ended = content["status"]
+        out.status = "" if ended == "stopped_early" and plan.patience is None else ended
         history = content["history"]
         out.rows = [{name: column[i] for name, column in history.items()} for i in range(len(history["step"]))]
         self.source.skip(out.step)

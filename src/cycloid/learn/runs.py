@@ -148,6 +148,20 @@ class Run(Result):
         """The metric that the verdict is about, the first one."""
         return next(iter(self.metrics.values()), None)
 
+    def interval(self, level: float = 0.95) -> tuple[Any, Any]:
+        """The interval of the first metric.
+
+        Args:
+            level: its coverage; the one at which it was taken, 0.95.
+
+        Raises:
+            ValueError: for another level, or a run without metrics.
+        """
+        if self.metric is None or level != self.metric.level:
+            known = "no metric" if self.metric is None else f"an interval of level {self.metric.level}"
+            raise ValueError(f"this run has {known}; level was {level}.")
+        return self.metric.low, self.metric.high
+
     @property
     def recorded(self) -> list[int]:
         """The steps whose chain was recorded."""

@@ -156,6 +156,8 @@ def compare(
         ['adam', 'sgd']
     """
     chosen = _by_name(methods)
+    if options.get("checkpoint") and len(chosen) > 1:
+        raise ValueError("checkpoint= keeps one run: compare several methods without it, or call fit for each.")
     options = {"throw": False, **options}
     job = prepare(model, data, key=key, max_steps=max_steps, **_known(options))
     if job.examples.stream is not None:

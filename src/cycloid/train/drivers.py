@@ -131,7 +131,7 @@ def fit(
     rule = gradient_method(method)
     often = checkpoint_every or record_every
     stop = as_tolerance(tol, working_dtype(eqx.filter(job.start, eqx.is_inexact_array)))
-    identity = {} if checkpoint is None else _identity(job, rule)
+    identity = {} if checkpoint is None else _identity(job, rule, record_every)
     plan = Plan(max_steps, record_every, patience, stop, callback, checkpoint, often, resume, identity)
     loop = Loop(job.recipe, job.start, rule, job.source(), job.probes, plan)
     outcome = with_bar(loop) if progress else loop.run()
@@ -203,7 +203,7 @@ def prepare(
     measures = choose(metrics, examples.task)
     start = _start(model, examples, chosen, keys[START], remat)
     parts = accumulate or (1 if mesh is None else MICRO_BATCHES)
-    length = min(record_every, max_steps)
+    length = max(1, min(record_every, examples.longest_chunk))
     recipe = _recipe(examples, chosen, measures, length, parts, mesh, precision)
     probes = examples.probes(_probe_limit(evaluate_rows, record_every * examples.batch_size), keys[PROBE])
     return Job(examples, start, recipe, measures, probes, keys)
@@ -267,7 +267,7 @@ def _probe_limit(asked: int | str | None, rows_a_record: int) -> int | None:
     return asked
 
 
-def _identity(job: Job, method: Any) -> dict[str, str]:
+def _identity(job: Job, method: Any, record_every: int) -> dict[str, str]:
     """What a checkpoint must agree on; devices, patience and the number of steps may change."""
     return checkpoints.identify(
         starting_model=job.start,
@@ -275,7 +275,7 @@ def _identity(job: Job, method: Any) -> dict[str, str]:
         loss=job.recipe.loss,
         data=(job.examples.train, job.examples.validation),
         batch_size=job.recipe.batch_size,
-        record_interval=job.recipe.length,
+        record_interval=record_every,
         micro_batches=job.recipe.accumulate,
         precision=job.recipe.precision,
         order=job.keys,

@@ -18,6 +18,8 @@ from cycloid.learn.steps import Probes
 from cycloid.train.models import MODELS, Blueprint
 from cycloid.train.preparation import Data, Preparation
 
+# Bounds on what one chunk of steps holds beside the rows: the row numbers drawn, or the stacked batches of a stream.
+CHUNK_ROWS, CHUNK_BYTES = 2**20, 2**27
 QUARTILES_FROM = 8  # rows from which a regression's examples are grouped by quartiles of the target
 
 
@@ -61,6 +63,14 @@ class Examples:
         if self.task == "multiclass":
             return len(self.classes or ())
         return self.train.y.shape[1] if self.task == "regression" and self.train.y.ndim == 2 else None
+
+    @property
+    def longest_chunk(self) -> int:
+        """How many steps may run as one program."""
+        if self.stream is None:
+            return CHUNK_ROWS // self.batch_size
+        size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(self.stream.first))
+        return CHUNK_BYTES // max(size, 1)
 
     def source(self, key: PRNGKeyArray) -> ResidentSource | StreamSource:
         """Of the batches, in the order of this key."""

@@ -51,10 +51,11 @@ def judge(
     gain, lead = (sign * (values[0] - other) for other in values[1:])
     gain_ends, lead_ends = (percentiles(sign * (drawn[0] - other), level) for other in drawn[1:])
     improved = _decide(gain_ends, lead_ends, part)
+    shown = [_shown(value) for value in values]
     ends = f"{level:.0%} interval {lead_ends[0]:+.3g} to {lead_ends[1]:+.3g}"
     numbers = (
-        f"{measure.title} on {len(y)} {part} rows is {values[0]:.3f} against {values[1]:.3f} before training and "
-        f"{values[2]:.3f} for {baseline_name}"
+        f"{measure.title} on {len(y)} {part} rows is {shown[0]} against {shown[1]} before training and "
+        f"{shown[2]} for {baseline_name}"
     )
     sentence = {
         "yes": f"Yes: {numbers}; the lead of {lead:+.3g} is beyond noise ({ends}).",
@@ -64,11 +65,17 @@ def judge(
     if part == "train":
         sentence = (
             f"Unclear: no rows were kept apart, so nothing is known about unseen data; {measure.title} on the "
-            f"{len(y)} training rows went from {values[1]:.3f} to {values[0]:.3f}."
+            f"{len(y)} training rows went from {shown[1]} to {shown[0]}."
         )
     return Verdict(
         improved, sentence, measure.name, gain, *gain_ends, baseline_name, values[2], lead, *lead_ends, level, remarks
     )
+
+
+def _shown(value: float) -> str:
+    """Three decimals, or four digits of a large number; no minus before zero."""
+    text = f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+    return "0.000" if text == "-0.000" else text
 
 
 def _decide(gain: tuple[float, float], lead: tuple[float, float], part: str) -> str:
