@@ -135,7 +135,8 @@ def ours(data: Any, hidden: tuple[int, ...], steps: int) -> Callable[[], Any]:
 
 def loop_only(data: Any, hidden: tuple[int, ...], steps: int) -> Callable[[], Any]:
     """The loop of `fit` with its chain, without the metrics at the end, which do not grow with the steps."""
-    from cycloid.learn.loops import Loop, Plan
+    from cycloid.learn.loops import Loop
+    from cycloid.learn.plans import Plan
     from cycloid.train.drivers import prepare
 
     options = {"loss": "cross_entropy", "max_steps": steps, "batch_size": BATCH, "validation": data[2:]}

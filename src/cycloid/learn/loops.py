@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import os
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -14,97 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from cycloid.core.parallel import on_every_device, on_one_device
-from cycloid.core.tolerance import Tolerance
 from cycloid.learn import checkpoints, divergence
 from cycloid.learn.chain import unpack
 from cycloid.learn.networks import layer_names
+from cycloid.learn.plans import Outcome, Plan, Progress, stack
 from cycloid.learn.steps import Probes, Recipe, Training, advance, measure_step
 
 # While one chunk is read the next is already running, which keeps one more copy of the weights and the method's
 # memory. Above this many bytes a chunk is long and the copy dear, so it is read first.
 AHEAD_BYTES = 2**28
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """When to look, when to stop, what to keep.
-
-    Args:
-        max_steps: the most steps.
-        record_every: steps between two records; the first and the last step are recorded too.
-        patience: stop when the validation loss has not improved for this many steps, and return the best model.
-        tolerance: stop when the gradient norm has fallen to atol + rtol * its first value.
-        callback: called with `Progress` after each record; what it returns False to stops the run.
-        checkpoint: path of the checkpoint, or None.
-        checkpoint_every: steps between two checkpoints, rounded up to a record.
-        resume: whether an existing checkpoint is gone on from.
-        identity: of the run, for its checkpoint.
-    """
-
-    max_steps: int
-    record_every: int
-    patience: int | None = None
-    tolerance: Tolerance = Tolerance(0.0, 0.0)  # noqa: RUF009
-    callback: Callable[[Any], Any] | None = None
-    checkpoint: str | os.PathLike[str] | None = None
-    checkpoint_every: int = 1
-    resume: bool = True
-    identity: dict[str, str] = dataclasses.field(default_factory=dict)
-
-    def boundary(self, step: int, longest: int) -> int:
-        """Where the chunk after `step` ends: at the next recorded step, or sooner when it may not be that long."""
-        following = 1 if step == 0 else (step // self.record_every + 1) * self.record_every
-        return min(following, step + longest, self.max_steps)
-
-    def records(self, step: int) -> bool:
-        """True for the first step, each `record_every`-th and the last."""
-        return step == 1 or step % self.record_every == 0 or step == self.max_steps
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """What a callback sees.
-
-    Attributes:
-        step: steps made so far.
-        max_steps: the most there will be.
-        record: the chain of this step as plain floats and lists, named as in `Run.history`.
-    """
-
-    step: int
-    max_steps: int
-    record: dict[str, Any]
-    _model: Callable[[], Any]
-
-    @property
-    def model(self) -> Any:
-        """The model after this step."""
-        return self._model()
-
-
-@dataclasses.dataclass
-class Outcome:
-    """How far training has come.
-
-    Attributes:
-        state: weights and the method's memory after `step` steps.
-        step: steps made.
-        rows: the records, one dict of arrays each, with their step.
-        best: the parameters with the lowest validation loss (training loss without validation rows).
-        best_step: after how many steps that was.
-        best_loss: that loss.
-        status: name of the status, "" while training goes on.
-        explanation: a sentence in numbers where there is something to explain.
-    """
-
-    state: Training
-    step: int = 0
-    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    best: Any = None
-    best_step: int = 0
-    best_loss: float = math.inf
-    status: str = ""
-    explanation: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,11 +210,6 @@ class Loop:
         history = content["history"]
         out.rows = [{name: column[i] for name, column in history.items()} for i in range(len(history["step"]))]
         self.source.skip(out.step)
-
-
-def stack(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """The records as one array a column."""
-    return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]} if rows else {}
 
 
 def _traced_rate(leaf: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from cycloid.learn.loops import Loop, Outcome, Progress
+from cycloid.learn.loops import Loop
+from cycloid.learn.plans import Outcome, Progress
 
 
 def with_bar(loop: Loop) -> Outcome:

@@ -12,8 +12,9 @@ from jaxtyping import PRNGKeyArray
 
 from cycloid.core.results import ErrorKind, Status
 from cycloid.learn.feeds import Rows
-from cycloid.learn.loops import Loop, Outcome, stack
+from cycloid.learn.loops import Loop
 from cycloid.learn.losses import AbstractLoss, outputs
+from cycloid.learn.plans import Outcome, stack
 from cycloid.learn.runs import Metric, Run, Verdict
 from cycloid.learn.steps import Probes
 from cycloid.train.examples import Examples

@@ -17,8 +17,9 @@ from cycloid.core.parallel import as_mesh, check_key
 from cycloid.core.results import ConvergenceError, Question, conclude
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.learn import checkpoints
-from cycloid.learn.loops import Loop, Plan, Progress
+from cycloid.learn.loops import Loop
 from cycloid.learn.losses import AbstractLoss, as_loss
+from cycloid.learn.plans import Plan, Progress
 from cycloid.learn.runs import Run
 from cycloid.learn.steps import Probes, Recipe
 from cycloid.optimize import AbstractGradientMethod, Adam, from_optax
