@@ -190,11 +190,9 @@ def _write_report(found: Any, data: Any, card: Any, options: dict[str, Any]) -> 
 
     write_report(
         path,
-        found.runs,
+        found,
         data,
         [] if card is None else [card],
-        best=found.best,
-        learning_rates={row.method: row.learning_rate for row in found.rows},
         command=shlex.join(["cycloid", *sys.argv[1:]]),
         seed=options["seed"],
     )

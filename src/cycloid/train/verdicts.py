@@ -98,6 +98,6 @@ def remarks_on(history: dict[str, np.ndarray], *, best_step: int, kept_best: boo
     elif last > 1.02 * best and best_step < steps[-1]:
         found.append(
             f"The validation loss was lowest at step {best_step} ({best:.4g}) and has risen to {last:.4g} since: the "
-            f"model has begun to overfit. patience= would stop there and return that model."
+            f"model has begun to overfit. Early stopping (patience) would keep that model."
         )
     return tuple(found)
