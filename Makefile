@@ -28,8 +28,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.installed-torch: $(VENV)/.installed-dev
-	@echo "Installing PyTorch as a peer ..."
+$(VENV)/.installed-peers: $(VENV)/.installed-dev
+	@echo "Installing the peers for the benchmarks ..."
+	@$(PIP) --editable '.[peers]'
 	@$(RUN) -m pip install --quiet --disable-pip-version-check torch==2.13.0 || echo "PyTorch is not to be had here: the benchmarks run without it."
 	@touch $@
 
@@ -63,7 +64,7 @@ lint: $(VENV)/.installed-dev ## style and layers
 types: $(VENV)/.installed-dev ## static types, strict on core
 	@$(BIN)/pyright
 
-bench: $(VENV)/.installed-torch ## peers side by side; writes docs/benchmarks
+bench: $(VENV)/.installed-peers ## peers side by side; writes docs/benchmarks
 	@for file in benchmarks/*/*.py; do echo "== $$file"; $(RUN) $$file || exit 1; done
 
 docs: $(VENV)/.installed-dev ## figures and tables of the docs, from the code
