@@ -87,7 +87,13 @@ def antiderivative(
     what = "Antiderivative" if ends is None else "Integral"
     where = "" if ends is None else " from {} to {}".format(*(written(_end(x)) for x in ends))
     by = f" with respect to {letter(variable)}" if len(f.variables) > 1 else ""
-    status = "no_formula" if not known and ends is None else "no_integral" if ends is not None and not math.isfinite(value) else None
+    status = (
+        "no_formula"
+        if not known and ends is None
+        else "no_integral"
+        if ends is not None and not math.isfinite(value)
+        else None
+    )
     return concluded(
         "antiderivative",
         f"{what} of {stated(f)}{by}{where}",
@@ -217,7 +223,20 @@ def _definite(f: Formula, step: Step, variable: str, ends: tuple[float, float]) 
             check = Check("quadrature (SciPy)", (), (value,), (area,), abs(value - area), allowance, AGREES)
             applied = Apply("add", (_rounded(high), Apply("neg", (_rounded(low),)))) if low else None
             rule, where = rules.DEFINITE, (("a", _end(ends[0])), ("b", _end(ends[1])))
-            line = Step("definite", rule.name, rule.law, rule.latex, f.tree, number(value), variable, where, (), check, "", applied)
+            line = Step(
+                "definite",
+                rule.name,
+                rule.law,
+                rule.latex,
+                f.tree,
+                number(value),
+                variable,
+                where,
+                (),
+                check,
+                "",
+                applied,
+            )
             return line, value, runs, notes
         if math.isfinite(value):
             notes.append(f"F(b) − F(a) = {numeral(value, 8, True)} is not the integral: F jumps between the bounds.")

@@ -32,7 +32,9 @@ class Assembly:
         self.label = dict(enumerate(names))
         self.place = {i: i for i in range(len(names))}  # number of a value -> number of its quantity
         self.maker: dict[int, int | None] = dict.fromkeys(range(len(names)))
-        constants = [a.value for item in links for e in item.group.equations for a in e.inputs if isinstance(a, Constant)]
+        constants = [
+            a.value for item in links for e in item.group.equations for a in e.inputs if isinstance(a, Constant)
+        ]
         self.known = captured_names(getattr(function, "function", function), constants)
         self.operations: list[Operation] = []
         self.edges: list[Edge] = []
@@ -120,7 +122,9 @@ class Assembly:
         slopes: list[Node | None] = []
         used: set[str] = set()
         for i, source in enumerate(item.operands):
-            mine = [name for name, atom in letters.items() if isinstance(atom, int) and atom == source and name not in used]
+            mine = [
+                name for name, atom in letters.items() if isinstance(atom, int) and atom == source and name not in used
+            ]
             local = self.found.locals[index][i][0]
             if not mine or local is None:
                 slopes.append(None)
@@ -198,7 +202,9 @@ def assembled(
     )
 
 
-def _path(way: Sequence[tuple[int, int, int]], share: Any, building: Assembly, links: Sequence[Link], result: int) -> Path:
+def _path(
+    way: Sequence[tuple[int, int, int]], share: Any, building: Assembly, links: Sequence[Link], result: int
+) -> Path:
     """One path, its quantities and factors from the input on."""
     passed = [building.place[result], *(building.place[links[i].operands[k]] for i, _, k in way)]
     factors: list[float] | None = []

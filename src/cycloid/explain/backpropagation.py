@@ -105,14 +105,18 @@ def _called(loss: Any) -> str:
 
 def _check_call(model: Any, batch: Any) -> None:
     if not callable(model):
-        raise TypeError(f"backprop takes a model called on one example, such as eqx.nn.MLP; it was a {type(model).__name__}.")
+        raise TypeError(
+            f"backprop takes a model called on one example, such as eqx.nn.MLP; it was a {type(model).__name__}."
+        )
     if not any(eqx.is_inexact_array(leaf) for leaf in jax.tree.leaves(model)):
         raise TypeError(
             "backprop takes a model with floating-point parameters, such as cy.learn.perceptron(…) or eqx.nn.MLP(…); "
             f"this {type(model).__name__} has none. A function and its parameters are explained by chain(f, params, x)."
         )
     if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise TypeError(f"batch is a pair (x, y) with the examples along the first axis; it was a {type(batch).__name__}.")
+        raise TypeError(
+            f"batch is a pair (x, y) with the examples along the first axis; it was a {type(batch).__name__}."
+        )
 
 
 def _step_by_step(model: Any, batch: Any, loss: Any) -> Derivation:
@@ -173,9 +177,21 @@ def _network(
         local = _slope_of(block, z)
         lines = [_delta_line(l, blocks, loss, exact, local, z, batch[1])]
         lines += _parameter_lines(l, block, a, exact[l - 1], slopes, heights, penalty)
-        layers.append(Layer(l, block.label, *map(int, block.matrix.shape), block.name, _law(block), _forward(l, block, passed), tuple(lines)))
+        layers.append(
+            Layer(
+                l,
+                block.label,
+                *map(int, block.matrix.shape),
+                block.name,
+                _law(block),
+                _forward(l, block, passed),
+                tuple(lines),
+            )
+        )
     words = loss.formula if isinstance(loss, AbstractLoss) else _called(loss)
-    return Network(type(model).__name__, words, value, int(passed[0].shape[0]), tuple(layers[::-1])), 2 * _LEVELS * len(leaves) + 3
+    return Network(type(model).__name__, words, value, int(passed[0].shape[0]), tuple(layers[::-1])), 2 * _LEVELS * len(
+        leaves
+    ) + 3
 
 
 def _raised(l: int) -> str:
@@ -187,9 +203,23 @@ def _forward(l: int, block: Block, passed: Sequence[Any]) -> tuple[Line, ...]:
     before = "X" if l == 1 else f"A{_raised(l - 1)}"
     before_latex = "X" if l == 1 else f"A^{{{l - 1}}}"
     bias = ("", "") if block.bias is None else (f" + b{_raised(l)}", f"+b^{{{l}}}")
-    lines = [Line(f"Z{_raised(l)}", f"{before}·W{_raised(l)}{bias[0]}", f"Z^{{{l}}}={before_latex}W^{{{l}}}{bias[1]}", table_of(z))]
+    lines = [
+        Line(
+            f"Z{_raised(l)}",
+            f"{before}·W{_raised(l)}{bias[0]}",
+            f"Z^{{{l}}}={before_latex}W^{{{l}}}{bias[1]}",
+            table_of(z),
+        )
+    ]
     if block.name != "identity":
-        lines.append(Line(f"A{_raised(l)}", f"{block.name}(Z{_raised(l)})", rf"A^{{{l}}}=\mathrm{{{_upright(block.name)}}}(Z^{{{l}}})", table_of(a)))
+        lines.append(
+            Line(
+                f"A{_raised(l)}",
+                f"{block.name}(Z{_raised(l)})",
+                rf"A^{{{l}}}=\mathrm{{{_upright(block.name)}}}(Z^{{{l}}})",
+                table_of(a),
+            )
+        )
     return tuple(lines)
 
 
@@ -231,15 +261,30 @@ def _delta_line(l: int, blocks: list[Block], loss: Any, exact: Sequence[Any], lo
     pulled = exact[l] @ blocks[l].matrix.T
     right, latex = f"δ{nxt}·W{nxt}ᵀ", rf"\delta^{{{l + 1}}}{{W^{{{l + 1}}}}}^\top"
     if block.name != "identity":
-        right, latex = f"({right}) ⊙ {block.name}′(Z{k})", rf"\left({latex}\right)\odot\mathrm{{{_upright(block.name)}}}'(Z^{{{l}}})"
+        right, latex = (
+            f"({right}) ⊙ {block.name}′(Z{k})",
+            rf"\left({latex}\right)\odot\mathrm{{{_upright(block.name)}}}'(Z^{{{l}}})",
+        )
     if local is None:
         return Line(f"δ{k}", right, rf"\delta^{{{l}}}={latex}", table_of(here))
     delta = pulled * local
-    return Line(f"δ{k}", right, rf"\delta^{{{l}}}={latex}", table_of(delta), (_same("jax.grad with respect to Z" + k, delta, here),))
+    return Line(
+        f"δ{k}",
+        right,
+        rf"\delta^{{{l}}}={latex}",
+        table_of(delta),
+        (_same("jax.grad with respect to Z" + k, delta, here),),
+    )
 
 
 def _parameter_lines(
-    l: int, block: Block, a: Any, delta: Any, slopes: dict[int, tuple[int, Any]], heights: dict[int, Check], penalty: float
+    l: int,
+    block: Block,
+    a: Any,
+    delta: Any,
+    slopes: dict[int, tuple[int, Any]],
+    heights: dict[int, Check],
+    penalty: float,
 ) -> list[Line]:
     k, before = _raised(l), "X" if l == 1 else f"A{_raised(l - 1)}"
     before_latex = "X" if l == 1 else f"A^{{{l - 1}}}"
@@ -302,13 +347,16 @@ def _differences(of_model: Callable[[Any], Any], moving: Any) -> dict[int, Check
 
     def height(which: Any, step: Any) -> Any:
         pushed = [
-            leaf + jnp.where(which == i, step, 0.0).astype(leaf.dtype) * way for i, (leaf, way) in enumerate(zip(leaves, ways, strict=True))
+            leaf + jnp.where(which == i, step, 0.0).astype(leaf.dtype) * way
+            for i, (leaf, way) in enumerate(zip(leaves, ways, strict=True))
         ]
         return of_model(jax.tree.unflatten(structure, pushed))
 
     signed = np.concatenate([steps, -steps])
     rows = jnp.repeat(jnp.arange(len(leaves)), len(signed)), jnp.asarray(np.tile(signed, len(leaves)))
-    table = np.asarray(jax.jit(lambda r: jax.lax.map(lambda p: height(*p), r))(rows), float).reshape(len(leaves), 2, _LEVELS)
+    table = np.asarray(jax.jit(lambda r: jax.lax.map(lambda p: height(*p), r))(rows), float).reshape(
+        len(leaves), 2, _LEVELS
+    )
     value, gradient = jax.jit(jax.value_and_grad(of_model))(moving)
     found, doubt = settled([(table[:, 0, k] - table[:, 1, k]) / (2 * steps[k]) for k in range(_LEVELS)], _RATIO**2)
     checks = {}

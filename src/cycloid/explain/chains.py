@@ -89,7 +89,9 @@ def chain(
         return _one_number(value, output)
 
     folds = Folds(unfold if isinstance(unfold, bool) else _names(unfold), _names(fold), own_folder(_inner(function)))
-    leaves = [jnp.asarray(leaf, jnp.result_type(float)) if isinstance(leaf, float) else jnp.asarray(leaf) for leaf in leaves]
+    leaves = [
+        jnp.asarray(leaf, jnp.result_type(float)) if isinstance(leaf, float) else jnp.asarray(leaf) for leaf in leaves
+    ]
     program = _recorded(flat, leaves, folds)
     graph, found, runs, gradient = _explained(program, folds, flat, names, function, check)
     slopes = jax.tree.unflatten(structure, [jnp.asarray(g) for g in gradient])
@@ -139,11 +141,13 @@ def _explained(
         links = []
     moves = lambda number: is_real(program.types[number])
     ways = routes(links, inputs, result, moves) if links else []
-    found = sweep(program, links, result, ways) if links or result >= 0 else Sweep(
-        dict(enumerate(map(np.asarray, program.leaves))), {}, [], [], [], {}
+    found = (
+        sweep(program, links, result, ways)
+        if links or result >= 0
+        else Sweep(dict(enumerate(map(np.asarray, program.leaves))), {}, [], [], [], {})
     )
     shown = [n for n in (*inputs, *(o for item in links for o in item.group.outputs)) if moves(n) and n != result]
-    checks, runs = (differences(program, links, result, found, shown) if check and links else ([], 0))
+    checks, runs = differences(program, links, result, found, shown) if check and links else ([], 0)
     gradient = [found.adjoints.get(n, np.zeros_like(found.values[n])) for n in inputs]
     totals = _totals(program, flat, gradient, found, ways, links) if check and links else []
     graph = assembled(program, links, found, ways, names, function, dict(zip(shown, checks, strict=False)), totals)
@@ -151,7 +155,12 @@ def _explained(
 
 
 def _totals(
-    program: Program, flat: Callable[..., Any], gradient: list[Any], found: Sweep, ways: Sequence[Any], links: Sequence[Any]
+    program: Program,
+    flat: Callable[..., Any],
+    gradient: list[Any],
+    found: Sweep,
+    ways: Sequence[Any],
+    links: Sequence[Any],
 ) -> list[Check]:
     """The gradient as a whole: against JAX's own reverse mode on the function, and as the sum over paths."""
     checks: list[Check] = []
@@ -159,13 +168,17 @@ def _totals(
     if whole is not None:
         checks.append(_compared("jax.grad of the whole function", gradient, [np.asarray(g) for g in whole], program))
     elif any(item.group.loop is not None and item.group.loop.kind == "while" for item in links):
-        program.notes.append("jax.grad does not pass backwards through a while loop; here it is run as often as it ran forward.")
+        program.notes.append(
+            "jax.grad does not pass backwards through a while loop; here it is run as often as it ran forward."
+        )
     if ways:
         sums = [np.zeros_like(g) for g in gradient]
         for way, share in zip(ways, found.paths, strict=True):
             end = links[way[-1][0]].operands[way[-1][2]] if way else graph_result(program)
             sums[end] = sums[end] + share
-        checks.append(_compared(f"the sum over {len(ways)} path{'s' if len(ways) > 1 else ''}", gradient, sums, program))
+        checks.append(
+            _compared(f"the sum over {len(ways)} path{'s' if len(ways) > 1 else ''}", gradient, sums, program)
+        )
     return checks
 
 
@@ -181,11 +194,20 @@ def _by_jax(flat: Callable[..., Any], leaves: Sequence[Any]) -> Any:
 
 
 def _compared(method: str, first: list[Any], second: list[Any], program: Program) -> Check:
-    apart = max((float(np.max(np.abs(np.asarray(a, float) - np.asarray(b, float)), initial=0.0)) for a, b in zip(first, second, strict=True)), default=0.0)
+    apart = max(
+        (
+            float(np.max(np.abs(np.asarray(a, float) - np.asarray(b, float)), initial=0.0))
+            for a, b in zip(first, second, strict=True)
+        ),
+        default=0.0,
+    )
     size = max((float(np.max(np.abs(np.asarray(a, float)), initial=0.0)) for a in first), default=0.0)
     eps = max(float(jnp.finfo(leaf.dtype).eps) for leaf in program.leaves)
     allowance = 1e4 * eps * max(size, eps)
-    norms = [float(np.linalg.norm(np.concatenate([np.ravel(np.asarray(g, float)) for g in side]))) for side in (first, second)]
+    norms = [
+        float(np.linalg.norm(np.concatenate([np.ravel(np.asarray(g, float)) for g in side])))
+        for side in (first, second)
+    ]
     return Check(method, (), (norms[0],), (norms[1],), apart, allowance, AGREES if apart <= allowance else DISAGREES)
 
 
@@ -258,7 +280,7 @@ def _inner(function: Any) -> Any:
 
 
 def _where(names: Sequence[str], leaves: Sequence[Any]) -> str:
-    """ at x = 1.5, w = [0, 1, 2]; nothing where the point is large."""
+    """at x = 1.5, w = [0, 1, 2]; nothing where the point is large."""
     if len(leaves) > 6 or any(leaf.size > 4 for leaf in leaves):
         return ""
     shown = [

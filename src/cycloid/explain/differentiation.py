@@ -13,7 +13,7 @@ from cycloid.explain import probing, rules
 from cycloid.explain.derivations import AGREES, DISAGREES, KINK, UNCHECKED, Check, Step
 from cycloid.explain.rules import Rule
 from cycloid.explain.shortening import shortest
-from cycloid.explain.tidying import ONE, ZERO
+from cycloid.explain.tidying import ONE, ZERO, tidy
 
 RELATIVE = 1e-9  # of the largest value: both sides are right to rounding, a wrong rule is wrong by far more
 _LETTERS = ("u", "w", "z", "p", "q", "s")
@@ -144,7 +144,7 @@ def _function(tree: Apply, head: str, arg: Node, variable: str) -> Step:
     rule, derivative = rules.elementary(head)
     convention = {"abs": "sign(0) = 0", "relu": "0"}.get(head)
     note = f"At 0 there is a kink; by convention {convention} stands for the slope there." if convention else ""
-    return _made(tree, variable, rule, substitute(derivative, {"a": arg}), note=note)
+    return _made(tree, variable, rule, substitute(derivative, {"a": arg}), note=note, taught=True)
 
 
 def _polygamma(tree: Apply, order: Node, arg: Node, variable: str) -> Step:
@@ -202,8 +202,10 @@ def _made(
     steps: Sequence[Step] = (),
     where: tuple[tuple[str, Node], ...] = (),
     note: str = "",
+    taught: bool = False,
 ) -> Step:
-    short = shortest(result)
+    """One line; a result that is `taught` keeps its form."""
+    short = tidy(result) if taught else shortest(result)
     return Step(
         "derivative", rule.name, rule.law, rule.latex, tree, short, variable, where, tuple(steps),
         slope_check(tree, variable, short), note, result if result != short else None,

@@ -62,7 +62,9 @@ def taylor(f: str | Formula, variable: str | None = None, *, at: float = 0.0, or
     f = as_formula(f, "taylor")
     variable = variable_of(f, variable, "taylor")
     if len(f.variables) > 1:
-        raise ValueError(f"taylor expands a formula of one variable; {f} has {', '.join(f.variables)}: put numbers for the others.")
+        raise ValueError(
+            f"taylor expands a formula of one variable; {f} has {', '.join(f.variables)}: put numbers for the others."
+        )
     if type(order) is not int or not 0 <= order <= MAX_ORDER:
         raise ValueError(f"order is a whole number from 0 to {MAX_ORDER}; it was {order!r}.")
     try:
@@ -115,12 +117,40 @@ def _coefficients(f: Formula, variable: str, centre: float, order: int) -> tuple
                 check = _slope(before, tree, variable, centre, compute(value, {}))
         elif math.isfinite(found) and error <= 1e-7 * (1.0 + abs(found)):
             coefficient = _recognised(found)
-            why = "f or a derivative has no value at the centre itself" if tree is not None else "the derivative is too long to write"
-            notes = [f"From order {k} on {why}: the coefficients are those of Cauchy's integral round the centre."] if not notes else notes
-            check = Check("Cauchy's integral", (), (compute(coefficient, {}),), (found,), abs(compute(coefficient, {}) - found), 1e-9 + error, AGREES)
+            why = (
+                "f or a derivative has no value at the centre itself"
+                if tree is not None
+                else "the derivative is too long to write"
+            )
+            notes = (
+                [f"From order {k} on {why}: the coefficients are those of Cauchy's integral round the centre."]
+                if not notes
+                else notes
+            )
+            check = Check(
+                "Cauchy's integral",
+                (),
+                (compute(coefficient, {}),),
+                (found,),
+                abs(compute(coefficient, {}) - found),
+                1e-9 + error,
+                AGREES,
+            )
         else:
             note = f"f or a derivative of it has no value at {letter(variable)} = {numeral(centre, 6, True)}."
-            steps.append(Step("coefficient", COEFFICIENT.name, COEFFICIENT.law, COEFFICIENT.latex, f.tree, f.tree, variable, (("k", Number(k)), ("a", a)), note=note))
+            steps.append(
+                Step(
+                    "coefficient",
+                    COEFFICIENT.name,
+                    COEFFICIENT.law,
+                    COEFFICIENT.latex,
+                    f.tree,
+                    f.tree,
+                    variable,
+                    (("k", Number(k)), ("a", a)),
+                    note=note,
+                )
+            )
             return steps, notes
         steps.append(
             Step(
@@ -153,8 +183,19 @@ def _check(coefficient: Node, found: float, error: float) -> Check:
     claimed = compute(coefficient, {})
     apart, allowance = abs(claimed - found), 10 * error + 1e-9 * (1.0 + abs(claimed))
     if not math.isfinite(error) or error > 0.1 * (1.0 + abs(claimed)):
-        return Check("Cauchy's integral", (), (claimed,), (found,), math.nan, math.nan, UNCHECKED, "No circle round the centre is free of jumps.")
-    return Check("Cauchy's integral", (), (claimed,), (found,), apart, allowance, AGREES if apart <= allowance else DISAGREES)
+        return Check(
+            "Cauchy's integral",
+            (),
+            (claimed,),
+            (found,),
+            math.nan,
+            math.nan,
+            UNCHECKED,
+            "No circle round the centre is free of jumps.",
+        )
+    return Check(
+        "Cauchy's integral", (), (claimed,), (found,), apart, allowance, AGREES if apart <= allowance else DISAGREES
+    )
 
 
 def _slope(before: Node | None, tree: Node, variable: str, centre: float, value: float) -> Check:
@@ -216,7 +257,9 @@ def shortest_term(coefficient: Node, power: list[Node]) -> Node:
 
 def _sum(tree: Node, polynomial: Node, variable: str, centre: float, order: int) -> tuple[Step, list[str]]:
     """The last line: the polynomial, the order at which its error falls, and the error at some distances."""
-    error = lambda h: np.abs(np.real(probing.evaluate(tree, {variable: centre + h}) - probing.evaluate(polynomial, {variable: centre + h})))
+    error = lambda h: np.abs(
+        np.real(probing.evaluate(tree, {variable: centre + h}) - probing.evaluate(polynomial, {variable: centre + h}))
+    )
     h = max(1.0, abs(centre)) * 0.5 * 2.0 ** -np.arange(10.0)
     sizes = np.maximum(error(h), error(-h))
     floor = 1e-13 * (1.0 + abs(float(np.real(probing.evaluate(polynomial, {variable: np.float64(centre)})))))
@@ -226,14 +269,40 @@ def _sum(tree: Node, polynomial: Node, variable: str, centre: float, order: int)
     if slopes.size:
         measured = float(slopes[-1])
         verdict = AGREES if measured > order + 0.7 else DISAGREES if slopes.size > 1 else UNCHECKED
-        check = Check("order of the error", (), (measured,), (order + 1.0,), max(0.0, order + 1.0 - measured), 0.3, verdict)
+        check = Check(
+            "order of the error", (), (measured,), (order + 1.0,), max(0.0, order + 1.0 - measured), 0.3, verdict
+        )
     else:
         good = bool(np.all(sizes[np.isfinite(sizes)] <= 100 * floor)) and bool(np.isfinite(sizes).any())
-        check = Check("values", (), (0.0,), (float(np.nanmax(sizes)) if good else math.nan,), float(np.nanmax(sizes)) if good else math.nan, 100 * floor, AGREES if good else UNCHECKED)
-    line = Step("series", SERIES.name, SERIES.law, SERIES.latex, tree, polynomial, variable, (("n", Number(order)), ("a", number(centre))), check=check)
+        check = Check(
+            "values",
+            (),
+            (0.0,),
+            (float(np.nanmax(sizes)) if good else math.nan,),
+            float(np.nanmax(sizes)) if good else math.nan,
+            100 * floor,
+            AGREES if good else UNCHECKED,
+        )
+    line = Step(
+        "series",
+        SERIES.name,
+        SERIES.law,
+        SERIES.latex,
+        tree,
+        polynomial,
+        variable,
+        (("n", Number(order)), ("a", number(centre))),
+        check=check,
+    )
     near = [x for x in (0.1, 0.5, 1.0, 2.0)]
     told = [f"{numeral(float(max(error(np.float64(x)), error(np.float64(-x)))), 2, True)} at a distance of {x:g}" for x in near
             if np.isfinite(error(np.float64(x))) and np.isfinite(error(np.float64(-x)))]  # fmt: skip
     exact = bool(np.all(sizes[np.isfinite(sizes)] <= 100 * floor))
-    notes = ["The polynomial is the function itself."] if exact and not clear.any() else [f"The error is {', '.join(told)}."] if told else []
+    notes = (
+        ["The polynomial is the function itself."]
+        if exact and not clear.any()
+        else [f"The error is {', '.join(told)}."]
+        if told
+        else []
+    )
     return line, notes

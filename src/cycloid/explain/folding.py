@@ -15,10 +15,14 @@ from cycloid.explain.recording import Constant, Equation, Folds, Loop, Program, 
 from cycloid.explain.sources import Frame, library_of
 
 # Folders of JAX whose public functions are names that a user writes; their other files are machinery.
-_NAMED_FOLDERS = tuple(os.path.join("jax", "_src", folder) + os.sep for folder in ("numpy", "nn", "scipy", "lax", "ops"))
+_NAMED_FOLDERS = tuple(
+    os.path.join("jax", "_src", folder) + os.sep for folder in ("numpy", "nn", "scipy", "lax", "ops")
+)
 _MACHINERY = ("array_methods.py", "ufunc_api.py", "indexing.py", "control_flow", "utils.py", "util.py", "array.py")
 # Modules that only call their parts.
-_CONTAINERS = frozenset(("MLP", "Sequential", "Lambda", "Dropout", "Identity", "StatefulLayer", "Applied", "AbstractLoss"))
+_CONTAINERS = frozenset(
+    ("MLP", "Sequential", "Lambda", "Dropout", "Identity", "StatefulLayer", "Applied", "AbstractLoss")
+)
 # Functions of Cycloid that are one idea each.
 _OWN = {
     "Affine.__call__": "Affine", "SquaredError.examples": "squared error", "AbsoluteError.examples": "absolute error",
@@ -158,7 +162,12 @@ def _named(frame: Frame, own: str) -> bool:
         return folder and not machinery and not name.startswith("_") and "<" not in frame.function
     if library == "equinox":
         parts = frame.function.split(".")
-        return f"equinox{os.sep}nn{os.sep}" in frame.file and len(parts) == 2 and name == "__call__" and parts[0] not in _CONTAINERS
+        return (
+            f"equinox{os.sep}nn{os.sep}" in frame.file
+            and len(parts) == 2
+            and name == "__call__"
+            and parts[0] not in _CONTAINERS
+        )
     if library == "cycloid":
         return frame.function in _OWN
     known = library not in (None, "python", "jaxlib", "numpy", "jaxtyping", "beartype", "contextlib.py", "functools.py")

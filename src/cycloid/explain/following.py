@@ -65,7 +65,9 @@ class _Following(Trace):
         atoms = enter(primitive, params, inputs, outputs, self.program, self.folds, _stack())
         return [self._as_tracer(atom, value) for atom, value in zip(atoms, outputs, strict=True)]
 
-    def process_custom_jvp_call(self, primitive: Any, fun: Any, jvp: Any, tracers: Sequence[Any], /, **options: Any) -> Any:
+    def process_custom_jvp_call(
+        self, primitive: Any, fun: Any, jvp: Any, tracers: Sequence[Any], /, **options: Any
+    ) -> Any:
         return self._custom(primitive, tracers, {"subfuns": (fun, jvp), **options})
 
     def process_custom_vjp_call(

@@ -207,7 +207,9 @@ class Graph:
         for edge in self.edges:
             before.setdefault(edge.target, []).append(edge.source)
         for column in sorted(columns):
-            wished = {i: float(np.mean([row[s] for s in before.get(i, []) if s in row] or [0.0])) for i in columns[column]}
+            wished = {
+                i: float(np.mean([row[s] for s in before.get(i, []) if s in row] or [0.0])) for i in columns[column]
+            }
             members = sorted(columns[column], key=lambda i: (wished[i], i))
             middle = (len(members) - 1) / 2
             row.update({i: k - middle for k, i in enumerate(members)})
@@ -288,7 +290,10 @@ def _operation(o: Operation) -> dict[str, Any]:
 def _edge(e: Edge) -> dict[str, Any]:
     from cycloid.core.typesetting import as_text
 
-    return {**{f.name: getattr(e, f.name) for f in dataclasses.fields(e)}, "formula": None if e.formula is None else as_text(e.formula)}
+    return {
+        **{f.name: getattr(e, f.name) for f in dataclasses.fields(e)},
+        "formula": None if e.formula is None else as_text(e.formula),
+    }
 
 
 def count_paths(sources: Sequence[int], target: int, edges: Sequence[Edge]) -> list[int]:

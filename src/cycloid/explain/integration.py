@@ -168,7 +168,15 @@ class _Writer:
         if name in _TABLE:
             return self._made(_TABLE[name], rule, given, symbol, letters)
         if name == "DontKnowRule":
-            return {"rule": "unknown", "given": self._data(given, letters), "variable": symbol.name, "result": None, "where": [], "steps": [], "note": ""}
+            return {
+                "rule": "unknown",
+                "given": self._data(given, letters),
+                "variable": symbol.name,
+                "result": None,
+                "where": [],
+                "steps": [],
+                "note": "",
+            }
         return self._made("known", rule, given, symbol, letters)
 
     def _made(
@@ -219,7 +227,16 @@ class _Writer:
         below = [self.node(part.v_step, part.dv, symbol, letters, depth + 1) for part in rule.parts_rules]
         note = f"After {len(rule.parts_rules)} integrations by parts the integral stands on the right too, and is solved for."
         first = rule.parts_rules[0]
-        return self._made("cycle", rule, given, symbol, letters, below=below, where=[("f", first.u), ("g", first.v_step.eval())], note=note)
+        return self._made(
+            "cycle",
+            rule,
+            given,
+            symbol,
+            letters,
+            below=below,
+            where=[("f", first.u), ("g", first.v_step.eval())],
+            note=note,
+        )
 
     def _RewriteRule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
         inner = self.node(rule.substep, rule.rewritten, symbol, letters, depth + 1)
@@ -243,7 +260,11 @@ class _Writer:
         inner, _ = rule.subfunctions[-1]
         found = self.node(inner, given, symbol, letters, depth + 1)
         excluded = [str(c.args[0]) for _, c in rule.subfunctions[:-1] if isinstance(c, sympy.Eq)]
-        found["note"] = (found["note"] + " For letters in general; single values of them may need another form.").strip() if excluded or len(rule.subfunctions) > 1 else found["note"]
+        found["note"] = (
+            (found["note"] + " For letters in general; single values of them may need another form.").strip()
+            if excluded or len(rule.subfunctions) > 1
+            else found["note"]
+        )
         return found
 
 
@@ -261,5 +282,9 @@ def _kind_of_rewriting(before: Any, after: Any, symbol: Any) -> str:
 def _with_moduli(found: Any, integrand: Any) -> Any:
     """ln|g| for ln g where the logarithm is new and its argument may be negative."""
     old = integrand.atoms(sympy.log)
-    new = {log: sympy.log(sympy.Abs(log.args[0])) for log in found.atoms(sympy.log) - old if not log.args[0].is_positive and log.args[0].free_symbols}
+    new = {
+        log: sympy.log(sympy.Abs(log.args[0]))
+        for log in found.atoms(sympy.log) - old
+        if not log.args[0].is_positive and log.args[0].free_symbols
+    }
     return found.subs(new)

@@ -74,11 +74,16 @@ def _affine(layer: Affine, label: str, function: Callable[[Any], Any], name: str
 
 
 def _equinox_mlp(model: eqx.nn.MLP) -> list[Block] | None:
-    if getattr(model, "scan", False) or any(eqx.is_array(a) for a in jax.tree.leaves((model.activation, model.final_activation))):
+    if getattr(model, "scan", False) or any(
+        eqx.is_array(a) for a in jax.tree.leaves((model.activation, model.final_activation))
+    ):
         return None  # learnt activations and scanned layers are explained step by step
     row: list[tuple[str, Any]] = []
     for i, layer in enumerate(model.layers):
-        row += [(f"layers[{i}]", layer), ("", model.final_activation if i == len(model.layers) - 1 else model.activation)]
+        row += [
+            (f"layers[{i}]", layer),
+            ("", model.final_activation if i == len(model.layers) - 1 else model.activation),
+        ]
     return _rowed(row)
 
 
@@ -93,13 +98,19 @@ def _rowed(row: list[tuple[str, Any]]) -> list[Block] | None:
             blocks.append(Block(label, part.weight, part.bias, False, _identity, "identity", scalar))
             continue
         function = part.fn if isinstance(part, eqx.nn.Lambda) else part
-        if isinstance(part, eqx.nn.Identity) or getattr(function, "__name__", "") == "<lambda>" and _is_identity(function):
+        if (
+            isinstance(part, eqx.nn.Identity)
+            or getattr(function, "__name__", "") == "<lambda>"
+            and _is_identity(function)
+        ):
             continue
         known = callable(function) and not isinstance(function, eqx.Module)
         if not blocks or blocks[-1].name != "identity" or not known:
             return None
         name = getattr(function, "__name__", type(function).__name__)
-        blocks[-1] = dataclasses.replace(blocks[-1], activation=function, name="a lambda" if name == "<lambda>" else name.strip("_"))
+        blocks[-1] = dataclasses.replace(
+            blocks[-1], activation=function, name="a lambda" if name == "<lambda>" else name.strip("_")
+        )
     return blocks or None
 
 
@@ -226,7 +237,11 @@ class Network:
             "examples": self.examples,
             "layers": [
                 {
-                    **{f.name: getattr(layer, f.name) for f in dataclasses.fields(layer) if f.name not in ("forward", "backward")},
+                    **{
+                        f.name: getattr(layer, f.name)
+                        for f in dataclasses.fields(layer)
+                        if f.name not in ("forward", "backward")
+                    },
                     "forward": [_line(line) for line in layer.forward],
                     "backward": [_line(line) for line in layer.backward],
                 }

@@ -71,6 +71,15 @@ def _softplus(z: Any) -> Any:
     return up + np.log1p(np.exp(np.where(_real(z) > 0, -z, z)))
 
 
+def _gamma(z: Any) -> Any:
+    """Γ; for negative numbers beside the real line by reflection, since there SciPy loses a tiny imaginary part."""
+    if np.isrealobj(z):
+        return _special("gamma")(z)
+    left = _real(z) < 0.5
+    right = _special("gamma")(np.where(left, 1.0 - z, z))
+    return np.where(left, np.pi / (np.sin(np.pi * z) * right), right)
+
+
 def _log_gamma(z: Any) -> Any:
     """ln|Γ|: for negative numbers by reflection, since loggamma is complex there."""
     left = _real(z) < 0
@@ -120,10 +129,10 @@ _NUMPY: Final[dict[str, Callable[..., Any]]] = {
     "softplus": _softplus,
     "erf": _special("erf"),
     "erfc": _special("erfc"),
-    "gamma": _special("gamma"),
+    "gamma": lambda z: _gamma(z),
     "lgamma": lambda z: _log_gamma(z),
     "digamma": _special("digamma"),
-    "factorial": lambda z: _special("gamma")(z + 1.0),
+    "factorial": lambda z: _gamma(z + 1.0),
     "max": _chosen(np.greater_equal),
     "min": _chosen(np.less_equal),
     "lt": _compared(np.less),

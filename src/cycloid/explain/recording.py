@@ -201,7 +201,9 @@ def _written_out(
     for equation in jaxpr.eqns:
         inner_inputs = [read(atom) for atom in equation.invars]
         types = [var.aval for var in equation.outvars]
-        outputs = enter(equation.primitive, equation.params, inner_inputs, types, program, folds, _stack(equation, outer))
+        outputs = enter(
+            equation.primitive, equation.params, inner_inputs, types, program, folds, _stack(equation, outer)
+        )
         environment.update(zip(equation.outvars, outputs, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -264,7 +266,9 @@ def _branch(
 ) -> list[int | Constant]:
     """The branch of a `cond` or `switch` that is taken here, in its place."""
     chosen = int(np.clip(np.asarray(program.values(inputs[:1])[0]), 0, len(branches) - 1))
-    taken = ("the false branch", "the true branch")[chosen] if len(branches) == 2 else f"branch {chosen} of {len(branches)}"
+    taken = (
+        ("the false branch", "the true branch")[chosen] if len(branches) == 2 else f"branch {chosen} of {len(branches)}"
+    )
     program.notes.append(f"A choice (cond) took {taken} here; the slope is that of this branch.")
     before = len(program.equations)
     outputs = _written_out(branches[chosen], inputs[1:], program, folds, frames)

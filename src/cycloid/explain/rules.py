@@ -92,8 +92,12 @@ OF_TWO: Final[dict[str, tuple[str, str, str]]] = {
     "mod": ("remainder", "1", "-floor(a/b)"),
 }
 
-LARGER: Final = Rule("the larger of two", "max(u, v)′ = u′ where u > v, else v′", r"\max(u,v)'=u'\text{ where }u>v,\text{ else }v'")
-SMALLER: Final = Rule("the smaller of two", "min(u, v)′ = u′ where u < v, else v′", r"\min(u,v)'=u'\text{ where }u<v,\text{ else }v'")
+LARGER: Final = Rule(
+    "the larger of two", "max(u, v)′ = u′ where u > v, else v′", r"\max(u,v)'=u'\text{ where }u>v,\text{ else }v'"
+)
+SMALLER: Final = Rule(
+    "the smaller of two", "min(u, v)′ = u′ where u < v, else v′", r"\min(u,v)'=u'\text{ where }u<v,\text{ else }v'"
+)
 
 
 def _primed(function: str) -> str:
@@ -107,7 +111,9 @@ def elementary(head: str) -> tuple[Rule, Node]:
     derivative = formula(text, ("a",)).tree
     shown = {"a": Variable("x")}
     law = [substitute(tree, shown) for tree in (Apply(head, (Variable("a"),)), derivative)]
-    rule = Rule(name, f"{_primed(written(law[0]))} = {written(law[1])}", rf"\left({as_latex(law[0])}\right)'={as_latex(law[1])}")
+    rule = Rule(
+        name, f"{_primed(written(law[0]))} = {written(law[1])}", rf"\left({as_latex(law[0])}\right)'={as_latex(law[1])}"
+    )
     return rule, derivative
 
 
@@ -161,7 +167,5 @@ INTEGRALS: Final[dict[str, Rule]] = {
     "special": Rule("special function", "defined as this integral", r"\text{defined as this integral}"),
     "algebra": Rule("by an algorithm", "found by computer algebra, without steps", r"\text{by computer algebra}"),
 }  # fmt: skip
-DEFINITE: Final = Rule(
-    "fundamental theorem", "∫ₐᵇ f dx = F(b) − F(a)", r"\int_a^b f\,dx=F(b)-F(a)"
-)
+DEFINITE: Final = Rule("fundamental theorem", "∫ₐᵇ f dx = F(b) − F(a)", r"\int_a^b f\,dx=F(b)-F(a)")
 QUADRATURE: Final = Rule("numerical integration", "adaptive quadrature by SciPy's quad", r"\text{adaptive quadrature}")

@@ -14,7 +14,7 @@ from cycloid.explain import probing
 from cycloid.explain.tidying import Exponent, Term, _from_terms, _multiplied, _terms, size, tidy
 
 _MOST_TERMS = 24  # a product is not multiplied out beyond so many terms
-_LARGE = 14  # results of more parts are also given to SymPy
+_LARGE, _HUGE = 14, 200  # results of so many parts are also given to SymPy, longer ones are beyond a teacher's form
 SECONDS = 4.0
 
 
@@ -128,7 +128,7 @@ def simplified(tree: Node, algebra: bool = True) -> tuple[Node, str]:
             the same values at points.
     """
     own = shortest(tree)
-    if not algebra or is_condition(own) or count(own) < _LARGE:
+    if not algebra or is_condition(own) or not _LARGE <= count(own) <= _HUGE:
         return own, ""
     from cycloid.core.algebra import AlgebraError
     from cycloid.core.algebra import simplified as by_sympy

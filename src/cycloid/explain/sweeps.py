@@ -240,7 +240,10 @@ def differences(
         The checks, and how often the program was run.
     """
     held = {n: found.values[n] for item in links if _is_stopped(item.group) for n in item.group.outputs}
-    scales = [max(1.0, float(np.sqrt(np.mean(np.square(found.values[n].astype(float)))))) if found.values[n].size else 1.0 for n in numbers]
+    scales = [
+        max(1.0, float(np.sqrt(np.mean(np.square(found.values[n].astype(float)))))) if found.values[n].size else 1.0
+        for n in numbers
+    ]
     dtype = program.types[result].dtype
 
     def moved(row: tuple[Any, Any]) -> Any:
@@ -304,7 +307,11 @@ def _judged(table: Any, here: float, steps: Any, slopes: Sequence[float], dtype:
         bend = abs(sides[1] - sides[0])
         if np.isfinite(bend) and bend > 10 * float(of_left[i] + of_right[i]) + 1e3 * floor:
             note = f"From one side the slope is {sides[0]:.4g}, from the other {sides[1]:.4g}."
-            checks.append(Check("differences", (), (slope, slope), sides, max(abs(slope - s) for s in sides), allowance, KINK, note))
+            checks.append(
+                Check(
+                    "differences", (), (slope, slope), sides, max(abs(slope - s) for s in sides), allowance, KINK, note
+                )
+            )
         elif not np.isfinite(central[i]) or not np.isfinite(allowance) or allowance > 0.1 * max(size, 1e3 * floor):
             note = "The differences do not settle here."
             checks.append(Check("differences", (), (slope,), (float(central[i]),), apart, allowance, UNCHECKED, note))

@@ -18,7 +18,7 @@ from cycloid.explain.handwriting import letter, written
 from cycloid.explain.shortening import simplified
 
 MAX_ORDER = 12
-_LONGEST = 1500  # parts of a derivative beyond which its steps are no explanation
+_LONGEST = 300  # parts of a derivative beyond which its steps are no explanation
 
 
 def derivative(
@@ -90,7 +90,7 @@ def _orders(tree: Node, variable: str, order: int, algebra: bool) -> tuple[list[
         step = differentiated(tree, variable)
         steps.append(step)
         tree = step.result
-        shorter, way = simplified(tree, algebra)
+        shorter, way = simplified(tree, algebra and k == order)
         if way:
             check = equality_check(tree, shorter)
             rule = rules.SIMPLIFY

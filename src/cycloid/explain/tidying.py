@@ -185,8 +185,10 @@ def _multiplied(terms: Sequence[Term]) -> Term:
         if exponent == 0 or exponent == ZERO:
             del powers[base]
         elif isinstance(base, Number) and isinstance(exponent, Fraction) and exponent.denominator == 1:
-            del powers[base]
-            extra.append(_numeric(base, exponent))
+            value = _numeric(base, exponent)
+            if value.powers != ((base, exponent),):  # else it is too large to be written out
+                del powers[base]
+                extra.append(value)
     if coefficient == 0:
         return Term(Fraction(0))
     plain = Term(coefficient, tuple(powers.items()))
@@ -423,5 +425,10 @@ def _times(coefficient: int | float, factors: list[Node]) -> Node:
 
 
 def size(tree: Node) -> int:
-    """How long a tree is to read: its parts, a power in a denominator counted once more."""
-    return count(tree) + sum(1 for node in walk(tree) if isinstance(node, Apply) and node.head == "div")
+    """How long a tree is to read: its parts, with fractions and brackets counted once more."""
+    extra = 0
+    for node in walk(tree):
+        if isinstance(node, Apply):
+            extra += node.head == "div"
+            extra += sum(_is(arg, "add") for arg in node.args) if node.head in ("mul", "pow", "div") else 0
+    return count(tree) + extra

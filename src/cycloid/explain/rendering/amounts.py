@@ -69,7 +69,11 @@ def partial_sign(graph: Graph, number: int) -> str:
 
 def is_network(graph: Graph) -> bool:
     """Whether a table by layer tells more than a list of numbers: some parameter is a matrix or a long vector."""
-    return any(len(graph.quantities[i].shape) > 1 or (graph.quantities[i].size is not None and np.prod(graph.quantities[i].shape) > 16) for i in graph.inputs)
+    return any(
+        len(graph.quantities[i].shape) > 1
+        or (graph.quantities[i].size is not None and np.prod(graph.quantities[i].shape) > 16)
+        for i in graph.inputs
+    )
 
 
 def shared_file(graph: Graph) -> str:

@@ -112,7 +112,8 @@ def sparkline(values: tuple[float, ...], width: int = 220, height: int = 40) -> 
     low, high = float(y.min()), float(y.max())
     span = max(high - low, 1e-9)
     points = " ".join(
-        f"{4 + (width - 8) * i / (len(y) - 1):.1f},{height - 5 - (height - 10) * (v - low) / span:.1f}" for i, v in enumerate(y)
+        f"{4 + (width - 8) * i / (len(y) - 1):.1f},{height - 5 - (height - 10) * (v - low) / span:.1f}"
+        for i, v in enumerate(y)
     )
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="size by turn">'

@@ -8,7 +8,17 @@ from cycloid.core.mathml import bracket, drawn, name_of, row
 from cycloid.core.syntax import Node, substitute
 from cycloid.explain.derivations import Check, Derivation, Step
 from cycloid.explain.rendering.style import STYLE
-from cycloid.explain.rendering.wording import GLUE, MARKS, conclusion, has_value, is_open, law, rest_term, said, shown_number
+from cycloid.explain.rendering.wording import (
+    GLUE,
+    MARKS,
+    conclusion,
+    has_value,
+    is_open,
+    law,
+    rest_term,
+    said,
+    shown_number,
+)
 
 
 def as_html(derivation: Derivation, *, style: bool = True) -> str:
@@ -58,7 +68,10 @@ def _line(step: Step, top: bool) -> str:
     else:
         note = f'<span class="law">{escape(step.note)}</span>' if step.note else ""
         reason = f'<span class="rule">{escape(step.rule)}</span> <span class="law">{escape(law(step))}</span>{note}'
-    formulas = " ".join(f"<span>{formula}</span>&#8195;" if step.kind == "coefficient" else f"<span>{formula}</span>" for formula in _statement(step, top))
+    formulas = " ".join(
+        f"<span>{formula}</span>&#8195;" if step.kind == "coefficient" else f"<span>{formula}</span>"
+        for formula in _statement(step, top)
+    )
     return (
         f'<div class="line"><span class="said">{formulas}</span>{mark(step.check)}'
         f'<span class="why">{reason.replace(GLUE, "&#160;")}</span></div>'

@@ -42,7 +42,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[
     """A table; cells are HTML already. `numbers`: the columns that hold numbers."""
     titles = "".join(f'<th class="n">{c}</th>' if i in numbers else f"<th>{c}</th>" for i, c in enumerate(head))
     body = "".join(
-        "<tr>" + "".join(f'<td class="n">{c}</td>' if i in numbers else f"<td>{c}</td>" for i, c in enumerate(row)) + "</tr>"
+        "<tr>"
+        + "".join(f'<td class="n">{c}</td>' if i in numbers else f"<td>{c}</td>" for i, c in enumerate(row))
+        + "</tr>"
         for row in rows
     )
     top = f"<thead><tr>{titles}</tr></thead>" if any(head) else ""
@@ -132,7 +134,15 @@ def _backward(graph: Graph) -> str:
         edges = into.get(number, [])
         total = escape(slope_of(q))
         sums = escape(in_numbers(graph, edges))
-        rows.append([math(partial(graph, number)), f"{math('<mo>=</mo>', _terms(graph, edges))}", sums, f"<strong>{total}</strong>", mark(q.check)])
+        rows.append(
+            [
+                math(partial(graph, number)),
+                f"{math('<mo>=</mo>', _terms(graph, edges))}",
+                sums,
+                f"<strong>{total}</strong>",
+                mark(q.check),
+            ]
+        )
     title = "Backward: the slope of the result with respect to each quantity"
     return _heading(title) + table(["", "by the chain rule", "in numbers", "slope", ""], rows, (2, 3))
 
@@ -161,7 +171,9 @@ def _parameters(graph: Graph) -> str:
                 _symbol(q), f"<code>{escape(q.label)}</code>", shape_text(q.shape) or "number", short(q.size.norm),
                 short(q.adjoint_size.norm), mark(q.check),
             ])  # fmt: skip
-    return _heading("What arrives at the inputs") + table(["", "in the code", "shape", "norm", "norm of slope", ""], rows, (2, 3, 4))
+    return _heading("What arrives at the inputs") + table(
+        ["", "in the code", "shape", "norm", "norm of slope", ""], rows, (2, 3, 4)
+    )
 
 
 def _laws(graph: Graph) -> str:
@@ -179,7 +191,9 @@ def _loops(graph: Graph) -> str:
             continue
         first, second = turns_said(graph, operation)
         line = sparkline(operation.loop.adjoints)
-        caption = '<span class="note">size of the slope from the first turn to the last, logarithmic</span>' if line else ""
+        caption = (
+            '<span class="note">size of the slope from the first turn to the last, logarithmic</span>' if line else ""
+        )
         parts.append(f"<p>{escape(first)} {escape(second)}</p>{line}<br>{caption}")
     return _heading("Loops") + "".join(parts) if parts else ""
 
@@ -191,14 +205,24 @@ def _paths(graph: Graph) -> str:
             way = " → ".join(letter(graph.quantities[i].name) for i in path.quantities)
             product = "through arrays" if path.factors is None else " · ".join(signed(x) for x in path.factors) or "1"
             number = graph.quantities[path.quantities[0]].shape == ()
-            rows.append([escape(way), escape(product), escape(short(path.share, 6) if number else f"norm {short(path.share, 6)}")])
-        return _heading("Paths: the product of the local derivatives along each") + table(["path", "product", "adds"], rows, (2,))
+            rows.append(
+                [
+                    escape(way),
+                    escape(product),
+                    escape(short(path.share, 6) if number else f"norm {short(path.share, 6)}"),
+                ]
+            )
+        return _heading("Paths: the product of the local derivatives along each") + table(
+            ["path", "product", "adds"], rows, (2,)
+        )
     said = " ".join(path_lines(graph))
     return f"<p>{escape(said)}</p>" if said else ""
 
 
 def _whole(graph: Graph) -> str:
-    rows = [[math(partial(graph, i)), f"<strong>{escape(slope_of(graph.quantities[i]))}</strong>"] for i in graph.inputs]
+    rows = [
+        [math(partial(graph, i)), f"<strong>{escape(slope_of(graph.quantities[i]))}</strong>"] for i in graph.inputs
+    ]
     marks = ", ".join(f"{MARKS[c.verdict]} {c.method}" for c in graph.totals)
     told = f'<p class="note">{escape(marks)}</p>' if marks else ""
     return _heading("The gradient") + ("" if is_network(graph) else table(["", ""], rows, (1,))) + told

@@ -22,19 +22,26 @@ def network_section(network: Network) -> str:
     backward = "".join(_block(layer, layer.backward, layer.law) for layer in reversed(network.layers))
     loss = f'<p class="last">L = {escape(network.loss)} = <strong>{escape(short(network.value, 8))}</strong></p>'
     return (
-        f'<h4>Forward, with the examples as rows</h4>{forward}{loss}'
+        f"<h4>Forward, with the examples as rows</h4>{forward}{loss}"
         f"<h4>Backward: δ is the slope of L with respect to Z</h4>{backward}<h4>How the slope travels</h4>{_summary(network)}"
     )
 
 
 def _block(layer: Layer, lines: tuple[Line, ...], law: str = "") -> str:
     behind = f'<p class="note">{escape(law)}</p>' if law else ""
-    rows = [[f'<span style="white-space:nowrap">{_equation(line)}</span>', numbers(line.table), "".join(map(mark, line.checks))] for line in lines]
-    return f'<p><strong>{escape(title_of(layer))}</strong></p>{behind}{table(["", "", ""], rows)}'
+    rows = [
+        [
+            f'<span style="white-space:nowrap">{_equation(line)}</span>',
+            numbers(line.table),
+            "".join(map(mark, line.checks)),
+        ]
+        for line in lines
+    ]
+    return f"<p><strong>{escape(title_of(layer))}</strong></p>{behind}{table(['', '', ''], rows)}"
 
 
 def _equation(line: Line) -> str:
-    return f'<span style="font-family:Georgia,\'Liberation Serif\',serif;font-size:1.06em">{escape(line.left)} = {escape(line.right)}</span>'
+    return f"<span style=\"font-family:Georgia,'Liberation Serif',serif;font-size:1.06em\">{escape(line.left)} = {escape(line.right)}</span>"
 
 
 def numbers(kept: Table) -> str:

@@ -56,7 +56,10 @@ def tree_lines(step: Step, depth: int) -> list[str]:
     """A step and the steps below it, indented."""
     quad = r"\quad " * depth
     reason = "" if step.kind == "value" else rf" && \text{{{plain(step.rule)}: }} {step.law_latex}"
-    return [f"{quad}{_statement(step, depth == 0)}{reason}", *(line for s in step.steps for line in tree_lines(s, depth + 1))]
+    return [
+        f"{quad}{_statement(step, depth == 0)}{reason}",
+        *(line for s in step.steps for line in tree_lines(s, depth + 1)),
+    ]
 
 
 def _statement(step: Step, top: bool) -> str:
@@ -114,4 +117,6 @@ def _integrand(tree: Node) -> str:
 def _typeset(number: str) -> str:
     """1.5 × 10⁻⁷ in mathematical mode."""
     mantissa, times, power = number.replace("−", "-").partition(" × 10")
-    return rf"{mantissa}\cdot 10^{{{power.translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}}}" if times else mantissa
+    return (
+        rf"{mantissa}\cdot 10^{{{power.translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}}}" if times else mantissa
+    )

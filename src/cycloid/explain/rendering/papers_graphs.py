@@ -115,7 +115,9 @@ def _paths(graph: Graph) -> str:
     for path in graph.paths:
         way = r" \to ".join(latex_name(graph.quantities[i].name) for i in path.quantities)
         if path.factors is not None:
-            product = r" \cdot ".join(typeset(f"({short(x, 6)})" if x < 0 else short(x, 6)) for x in path.factors) or "1"
+            product = (
+                r" \cdot ".join(typeset(f"({short(x, 6)})" if x < 0 else short(x, 6)) for x in path.factors) or "1"
+            )
             lines.append(rf"{way}: &\quad {product} = {typeset(short(path.share, 6))}")
     return align(lines)
 

@@ -51,14 +51,29 @@ def _forward(graph: Graph) -> list[str]:
             quantity = graph.quantities[out]
             formula = formula_of(operation, graph) if i == 0 else "″"
             name = operation.name if i == 0 else ""
-            rows.append([f"  {letter(quantity.name)}", f"= {formula}", f"= {value_of(quantity)}", name, _source(operation, file)])
+            rows.append(
+                [
+                    f"  {letter(quantity.name)}",
+                    f"= {formula}",
+                    f"= {value_of(quantity)}",
+                    name,
+                    _source(operation, file),
+                ]
+            )
     title = "Forward: what each step computes" + (f", in {os.path.basename(file)}" if file else "")
     return [title, *(_cut(line) for line in columns(rows))]
 
 
 def _laws(graph: Graph) -> list[str]:
     rows = [[f"  {name}:", law] for name, law, _ in laws_used(graph)]
-    return ["Rules (u goes in, v comes out; a bar over a letter is the slope of the result with respect to it)", *columns(rows)] if rows else []
+    return (
+        [
+            "Rules (u goes in, v comes out; a bar over a letter is the slope of the result with respect to it)",
+            *columns(rows),
+        ]
+        if rows
+        else []
+    )
 
 
 def _layers(graph: Graph) -> list[str]:
@@ -117,7 +132,9 @@ def _backward(graph: Graph) -> list[str]:
         edges = into.get(number, [])
         mark = MARKS[quantity.check.verdict] if quantity.check is not None else " "
         terms, numbers = _terms(graph, edges), _sum(graph, number, edges)
-        rows.append([f"  {partial_sign(graph, number)}", f"= {terms}", f"= {numbers}" if numbers != terms else "", mark])
+        rows.append(
+            [f"  {partial_sign(graph, number)}", f"= {terms}", f"= {numbers}" if numbers != terms else "", mark]
+        )
         if quantity.check is not None and quantity.check.verdict not in ("agrees",):
             rows.append(["", "", said(quantity.check), ""])
     return [*lines, *_aligned(rows)]
@@ -244,14 +261,24 @@ def _paths(graph: Graph) -> list[str]:
             rows.append([f"  {way}", product, f"= {short(path.share, 6)}"])
         else:
             number = graph.quantities[path.quantities[0]].shape == ()
-            rows.append([f"  {way}", "through arrays", f"= {short(path.share, 6)}" if number else f"norm {short(path.share, 6)}"])
+            rows.append(
+                [
+                    f"  {way}",
+                    "through arrays",
+                    f"= {short(path.share, 6)}" if number else f"norm {short(path.share, 6)}",
+                ]
+            )
     return ["Paths: the product of the local derivatives along each", *columns(rows)]
 
 
 def _whole(graph: Graph) -> list[str]:
     rows = []
     if is_network(graph):
-        return [f"The gradient as a whole: {', '.join(f'{MARKS[c.verdict]} {c.method}' for c in graph.totals)}"] if graph.totals else []
+        return (
+            [f"The gradient as a whole: {', '.join(f'{MARKS[c.verdict]} {c.method}' for c in graph.totals)}"]
+            if graph.totals
+            else []
+        )
     for number in graph.inputs:
         quantity = graph.quantities[number]
         rows.append([f"  {partial_sign(graph, number)}", f"= {slope_of(quantity)}"])

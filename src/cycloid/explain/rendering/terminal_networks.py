@@ -19,7 +19,12 @@ def network_lines(network: Network) -> list[str]:
     lines = ["Forward, with the examples as rows"]
     for layer in network.layers:
         lines += ["", title_of(layer), *(row for line in layer.forward for row in _line(line))]
-    lines += ["", f"L = {network.loss} = {short(network.value, 8)}", "", "Backward, δˡ is the slope of L with respect to Zˡ"]
+    lines += [
+        "",
+        f"L = {network.loss} = {short(network.value, 8)}",
+        "",
+        "Backward, δˡ is the slope of L with respect to Zˡ",
+    ]
     for layer in reversed(network.layers):
         lines += ["", title_of(layer)]
         lines += [f"  {layer.law}"] if layer.law and layer.number < len(network.layers) else []

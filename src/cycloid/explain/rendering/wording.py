@@ -74,7 +74,13 @@ def rest_term(step: Step) -> str:
     """O(x⁶), or O((x − 1)⁶)."""
     (_, n), (_, a) = step.where
     x = letter(step.variable)
-    base = x if written(a) == "0" else f"({x} − {written(a)})" if not written(a).startswith("−") else f"({x} + {written(a)[1:]})"
+    base = (
+        x
+        if written(a) == "0"
+        else f"({x} − {written(a)})"
+        if not written(a).startswith("−")
+        else f"({x} + {written(a)[1:]})"
+    )
     return f"O({base}{superscript(int(written(n)) + 1)})"
 
 
@@ -113,7 +119,9 @@ def law(step: Step) -> str:
     if step.kind in ("value", "definite"):
         return step.law if step.kind == "definite" and step.result != step.given else ""
     where = [f"{letter(name)} = {written(tree)}" for name, tree in step.where]
-    return ", ".join([*([step.law] if step.law else []), *(part.replace(" ", GLUE) if len(part) < 30 else part for part in where)])
+    return ", ".join(
+        [*([step.law] if step.law else []), *(part.replace(" ", GLUE) if len(part) < 30 else part for part in where)]
+    )
 
 
 def said(check: Check) -> str:
@@ -145,10 +153,10 @@ def conclusion(derivation: Derivation) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """"3 paths", "1 path"."""
+    """ "3 paths", "1 path"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def joined(parts: Sequence[str]) -> str:
-    """"a, b and c"."""
+    """ "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
