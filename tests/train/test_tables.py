@@ -55,6 +55,8 @@ FAULTS = {
         r"column 'x2', row 17 \(line 18 of the file\): 'tall' is not a number",
     ),
     "text in the target": (replaced(3, "1.5,2.5,much"), r"column 'y', row 4 \(line 5 of the file\): 'much'"),
+    "a number beyond all data": (replaced(16, "1.5,1e300,2.0"), "'1e300' is not a number up to 1e\\+100"),
+    "infinity": (replaced(16, "1.5,-inf,2.0"), "'-inf' is not a number up to 1e"),
     "too many cells": (replaced(5, "1,2,3,4"), "line 7 of .* has 4 cells, the header has 3"),
     "too few cells": (replaced(5, "1,2"), "line 7 of .* has 2 cells, the header has 3"),
     "columns of one name": (table(rows(), "x,x,y"), "two columns called 'x', number 1 and number 2"),

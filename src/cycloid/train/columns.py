@@ -11,6 +11,7 @@ import pandas as pd
 
 # What people write where a value is missing, in lower case.
 MISSING = {"", "na", "n/a", "nan", "null", "none", "nil", "?", "-", ".", "#n/a", "<na>", "nat", "missing"}
+LARGEST = 1e100  # larger numbers, infinity among them, are no data
 LEVELS = 30  # categories kept of one column; the rarest beyond are pooled
 NUMERIC_SHARE = 0.8  # from this share of numbers on, a text in the column counts as a mistake and not as a category
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -260,10 +261,10 @@ def _parse(text: np.ndarray) -> np.ndarray:
 
 
 def _floats(cells: pd.Series) -> np.ndarray:
-    """In float64, NaN for what is no finite number."""
+    """In float64, NaN for what is no number or beyond what can be squared and summed."""
     converted: Any = pd.to_numeric(cells, errors="coerce")
     values: Any = converted.to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 def _refuse(text: np.ndarray, wrong: np.ndarray, name: str, lines: Sequence[int] | None) -> None:
@@ -271,7 +272,15 @@ def _refuse(text: np.ndarray, wrong: np.ndarray, name: str, lines: Sequence[int]
     where = f"row {row + 1}" + (f" (line {lines[row]} of the file)" if lines is not None else "")
     more = f" ({len(wrong)} such cells in the column)" if len(wrong) > 1 else ""
     comma = " Write 1234.5 for 1.234,5 and for 1,234.5." if _DECIMAL_COMMA.fullmatch(text[row]) else ""
+    size = "" if np.isnan(_number(text[row])) else f" up to {LARGEST:g}"
     raise ValueError(
-        f"column {name!r}, {where}: {text[row]!r} is not a number{more}.{comma} Correct the cell, leave it empty where "
-        f"the value is missing, or leave the column out with drop=[{name!r}]."
+        f"column {name!r}, {where}: {text[row]!r} is not a number{size}{more}.{comma} Correct the cell, leave it empty "
+        f"where the value is missing, or leave the column out with drop=[{name!r}]."
     )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import PRNGKeyArray
@@ -160,21 +159,27 @@ def _fit(table: _Table, train: np.ndarray, keep: set[str], scale: bool) -> tuple
     told += giveaways(rows, used, y, table.task)
     raw = np.concatenate([column.encode(column_of(rows, column.name)) for column in columns], axis=1)
     plain = np.array([" = " in f or f.endswith(" is missing") for f in features]) | (not scale)
-    center = np.where(plain, 0.0, raw.mean(0))
-    spread = np.where(plain, 1.0, raw.std(0))
-    scaled_target = scale and table.labels is None
-    dtype = jnp.result_type(float)
+    spread = np.where(plain, 1.0, _spread(raw))
+    center, unit = (0.0, 1.0)
+    if scale and table.labels is None:
+        center, unit = float(y.mean()), float(_spread(y[:, None])[0])
     preparation = Preparation(
         tuple(columns),
         features,
-        jnp.asarray(center, dtype),
-        jnp.asarray(np.where(spread > 0, spread, 1.0), dtype),
+        np.where(plain, 0.0, raw.mean(0)),
+        spread,
         table.name,
-        jnp.asarray(y.mean() if scaled_target else 0.0, dtype),
-        jnp.asarray(max(y.std(), 1e-300) if scaled_target and y.std() > 0 else 1.0, dtype),
+        center,
+        unit,
         table.labels,
     )
     return preparation, told
+
+
+def _spread(columns: np.ndarray) -> np.ndarray:
+    """The standard deviation of each column, 1 where it is zero."""
+    found = columns.std(0)
+    return np.where(found > 0, found, 1.0)
 
 
 def _part(preparation: Preparation, raw: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Rows | None:

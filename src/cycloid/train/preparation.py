@@ -19,6 +19,8 @@ from cycloid.train.metrics import predicted
 class Preparation(eqx.Module):
     """From rows as they come to inputs of a model, and from its outputs to answers; learned from training rows.
 
+    It works in float64 whatever the model's dtype: a column far from zero keeps its digits until it is centred.
+
     Attributes:
         columns: how each column of the table enters.
         features: names of the inputs.
@@ -32,11 +34,11 @@ class Preparation(eqx.Module):
 
     columns: tuple[Any, ...] = eqx.field(static=True)
     features: tuple[str, ...] = eqx.field(static=True)
-    center: Float[Array, " d"]
-    scale: Float[Array, " d"]
+    center: Float[np.ndarray, " d"]
+    scale: Float[np.ndarray, " d"]
     target: str = eqx.field(static=True)
-    target_center: Float[Array, ""]
-    target_scale: Float[Array, ""]
+    target_center: float
+    target_scale: float
     classes: tuple[Any, ...] | None = eqx.field(static=True)
 
     def inputs(self, rows: Any) -> Float[Array, "n d"]:
@@ -66,20 +68,19 @@ class Preparation(eqx.Module):
 
     def scaled(self, raw: np.ndarray) -> Float[Array, "n d"]:
         """(raw − center) / scale."""
-        return jnp.asarray((raw - np.asarray(self.center, float)) / np.asarray(self.scale, float), self.center.dtype)
+        return jnp.asarray((raw - self.center) / self.scale, jnp.result_type(float))
 
     def scale_target(self, y: np.ndarray) -> Array:
         """Targets as the model learns them."""
         if self.classes is not None:
             return jnp.asarray(y, jnp.int32)
-        shifted = (y - np.asarray(self.target_center, float)) / np.asarray(self.target_scale, float)
-        return jnp.asarray(shifted, self.center.dtype)
+        return jnp.asarray((y - self.target_center) / self.target_scale, jnp.result_type(float))
 
     def unscaled(self, outputs: Any) -> Any:
         """Outputs in the unit of the target; logits stay as they are."""
         if self.classes is not None:
             return outputs
-        return np.asarray(outputs) * np.asarray(self.target_scale) + np.asarray(self.target_center)
+        return np.asarray(outputs, float) * self.target_scale + self.target_center
 
     def answers(self, outputs: Any) -> Any:
         """Numbers in the unit of the target, or class labels."""
