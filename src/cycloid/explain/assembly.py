@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cycloid.core.syntax import Apply, Node, Variable, is_constant, number, substitute
+from cycloid.core.syntax import names as variables
 from cycloid.explain.derivations import Check
 from cycloid.explain.folding import STRUCTURAL, Group
 from cycloid.explain.graphs import Edge, Graph, Operation, Path, Quantity, Turns, count_paths, kept, size_of
@@ -107,6 +108,8 @@ class Assembly:
             return operands, None, nothing
         for order in (operands, operands[::-1]) if len(operands) == 2 and not group.single else (operands,):
             letters = dict(zip("ab", order, strict=False))
+            if not variables(law.tree) <= letters.keys():
+                continue
             values = {name: self._value(atom) for name, atom in letters.items()}
             if not _same(evaluate(law.tree, values), self.found.values[group.outputs[0]]):
                 continue

@@ -140,7 +140,8 @@ def _place(equation: Equation, folds: Folds) -> tuple[Any, str, str, Frame | Non
     if equation.called:
         return None, equation.called, "", frame
     # An operator: what shares a line of the user's, or a node of a formula.
-    start = next((i for i, f in enumerate(frames[:user]) if _EVALUATION in f.file), opened)
+    inside = frames[opened].file if opened < user else _EVALUATION  # the lines of a library function that was opened
+    start = next((i for i, f in enumerate(frames[:user]) if inside in f.file), user)
     return (("", frames[start:]) if start < len(frames) else None), _operator(frames[:user]), "", frame
 
 

@@ -60,6 +60,8 @@ def split(argument: Any, name: str) -> tuple[Any, Any]:
     def moves(node: Any) -> Any:
         if isinstance(node, eqx.Module):
             return jax.tree.map(lambda leaf: isinstance(leaf, _ARRAYS) and real(leaf), node)
+        if isinstance(node, complex) and not isinstance(node, _ARRAYS):
+            raise TypeError(f"explain.chain follows real numbers; {name} holds the complex number {node}.")
         return isinstance(node, float) or (isinstance(node, _ARRAYS) and real(node))
 
     def real(array: Any) -> bool:

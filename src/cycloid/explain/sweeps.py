@@ -223,11 +223,16 @@ def _norms(stacks: Sequence[Any], loop: Loop) -> Any:
 # -- slopes found again ----------------------------------------------------------------------------------------------
 
 
-def direction(shape: tuple[int, ...], dtype: Any) -> Any:
-    """A direction that is the same at every call: 1 for a number, else entries spread evenly over ±1."""
+def direction(shape: tuple[int, ...], dtype: Any, numbers: Any = jnp) -> Any:
+    """A direction that is the same at every call: 1 for a number, else entries spread evenly over ±1.
+
+    Args:
+        shape, dtype: of the array.
+        numbers: jax.numpy, or numpy for what need not be compiled.
+    """
     if shape == ():
-        return jnp.ones((), dtype)
-    entries = jnp.arange(1, int(np.prod(shape)) + 1, dtype=jnp.result_type(float)) * 0.6180339887498949
+        return numbers.ones((), dtype)
+    entries = numbers.arange(1, int(np.prod(shape)) + 1, dtype=jnp.result_type(float)) * 0.6180339887498949
     return (2.0 * (entries % 1.0) - 1.0).reshape(shape).astype(dtype)
 
 
@@ -286,7 +291,7 @@ def _inner(adjoint: Any, type_: Any) -> float:
     """The slope along the direction, as the adjoint has it."""
     if adjoint is None:
         return 0.0
-    return float(np.sum(adjoint.astype(float) * np.asarray(direction(type_.shape, type_.dtype), float)))
+    return float(np.sum(adjoint.astype(float) * np.asarray(direction(type_.shape, type_.dtype, np), float)))
 
 
 def _judged(table: Any, here: float, steps: Any, slopes: Sequence[float], dtype: Any) -> list[Check]:
