@@ -23,7 +23,7 @@ from cycloid.explain.derivations import AGREES, UNCHECKED, Check, Derivation, St
 from cycloid.explain.differentiation import slope_check
 from cycloid.explain.handwriting import letter, written
 from cycloid.explain.quadratures import gauss, is_real, quadrature, singularity
-from cycloid.explain.shortening import shortest
+from cycloid.explain.shortening import shortest, simplified
 from cycloid.explain.symbolic import as_formula, stated, variable_of
 
 SECONDS = 20.0
@@ -74,9 +74,11 @@ def antiderivative(
     step, notes = _derived(f, variable, seconds)
     known = step.check is not None
     steps, runs, value = [step], 0, None
-    primitive = _formula(step.result, f) if known else None
+    tree, shorter = _shortened(step, f.tree, variable) if known else (step.result, None)
+    steps += [] if shorter is None else [shorter]
+    primitive = _formula(tree, f) if known else None
     if ends is not None:
-        last, value, runs, more = _definite(f, step, variable, ends)
+        last, value, runs, more = _definite(f, tree if known else None, variable, ends)
         steps.append(last)
         notes += more
     elif known:
@@ -183,6 +185,18 @@ def _step(
     return Step("integral", rule.name, rule.law, rule.latex, given, result, variable, where, steps, check, note)
 
 
+def _shortened(step: Step, given: Node, variable: str) -> tuple[Node, Step | None]:
+    """The result written shorter where algebra can, with the step that says so; a constant may be lost on the way."""
+    tree, way = simplified(step.result)
+    if not way or tree == step.result:
+        return step.result, None
+    rule = rules.SIMPLIFY
+    check = slope_check(tree, variable, given)
+    if check.verdict != AGREES:
+        return step.result, None
+    return tree, Step("equality", rule.name, rule.law, rule.latex, step.result, tree, variable, check=check)
+
+
 def _formula(tree: Node, f: Formula) -> Formula:
     variables = (*f.variables, *sorted(names(tree) - set(f.variables)))
     return Formula.from_tree(tree, variables, "F" if f.name == "f" else f"∫{f.name}")
@@ -204,7 +218,7 @@ def _bounds(f: Formula, variable: str, bounds: Any) -> tuple[float, float]:
     return low, high
 
 
-def _definite(f: Formula, step: Step, variable: str, ends: tuple[float, float]) -> tuple[Step, float, int, list[str]]:
+def _definite(f: Formula, primitive: Node | None, variable: str, ends: tuple[float, float]) -> tuple[Step, float, int, list[str]]:
     """The last line, its value, evaluations and notes: F(b) − F(a) beside quadrature, or quadrature alone."""
     if not is_real(f.tree, variable, ends):
         told = "f has no real value on a part of the way from one bound to the other."
@@ -215,8 +229,8 @@ def _definite(f: Formula, step: Step, variable: str, ends: tuple[float, float]) 
         return _by_number(f, variable, ends, math.nan, None, ""), math.nan, 0, [told]
     area, error, runs, warned = quadrature(f.tree, variable, ends)
     notes = [f"The quadrature warns: {warned}."] if warned else []
-    if step.check is not None:
-        low, high = (float(np.real(probing.evaluate(step.result, {variable: np.float64(x)}))) for x in ends)
+    if primitive is not None:
+        low, high = (float(np.real(probing.evaluate(primitive, {variable: np.float64(x)}))) for x in ends)
         value = high - low
         allowance = max(1e-9 * (1.0 + abs(value)), 10 * error)
         if math.isfinite(value) and abs(value - area) <= allowance:

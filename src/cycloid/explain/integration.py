@@ -103,12 +103,24 @@ def _best(rule: Any) -> Any:
     for field in ("substep", "v_step", "second_step"):
         inner = getattr(rule, field, None)
         if isinstance(inner, manual.Rule):
-            object.__setattr__(rule, field, _best(inner))
+            best = _best(inner)
+            object.__setattr__(rule, field, _kept_value(inner, best) if field == "v_step" else best)
     for field in ("substeps", "parts_rules"):
         if isinstance(getattr(rule, field, None), list) and name != "PiecewiseRule":
             object.__setattr__(rule, field, [_best(inner) for inner in getattr(rule, field)])
     if name == "PiecewiseRule":
         object.__setattr__(rule, "subfunctions", [(_best(inner), c) for inner, c in rule.subfunctions])
+    return rule
+
+
+def _kept_value(rule: Any, chosen: Any) -> Any:
+    """The best alternative whose value is that of the rule itself: a step behind it was made for that value, and an
+    antiderivative that differs by a constant would break it."""
+    value = rule.eval()
+    if sympy.simplify(chosen.eval() - value) == 0:
+        return chosen
+    while type(rule).__name__ == "AlternativeRule":
+        rule = rule.alternatives[0]
     return rule
 
 
@@ -144,6 +156,19 @@ def _is_linear(rule: Any) -> bool:
 
 def _behind_factor(rule: Any) -> Any:
     return rule.substep if type(rule).__name__ == "ConstantTimesRule" else rule
+
+
+def _integrand(rule: Any) -> Any:
+    """What a rule integrates. SymPy writes the integrand of some substitutions in the new variable."""
+    name = type(rule).__name__
+    if name == "URule":
+        inner = _integrand(rule.substep).xreplace({rule.u_var: rule.u_func})
+        return sympy.simplify(inner * sympy.diff(rule.u_func, rule.variable))
+    if name == "ConstantTimesRule":
+        return rule.constant * rule.other
+    if name == "PiecewiseRule":
+        return _integrand(rule.subfunctions[-1][0])
+    return rule.integrand
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -202,7 +227,7 @@ class _Writer:
         return self._made("multiple", rule, given, symbol, letters, below=[inner], where=[("c", rule.constant)])
 
     def _AddRule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
-        below = [self.node(step, step.integrand, symbol, letters, depth + 1) for step in rule.substeps]
+        below = [self.node(step, _integrand(step), symbol, letters, depth + 1) for step in rule.substeps]
         return self._made("sum", rule, given, symbol, letters, below=below)
 
     def _URule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
@@ -211,16 +236,16 @@ class _Writer:
         inner_letters = {**letters, rule.u_var: sympy.Symbol(letter, real=True)}
         if _is_linear(rule):
             table = _behind_factor(rule.substep)
-            entry = self.node(table, table.integrand, sympy.Symbol(letter), inner_letters, depth + 1)
+            entry = self.node(table, _integrand(table), sympy.Symbol(letter), inner_letters, depth + 1)
             return self._made("linear", rule, given, symbol, letters, below=[entry], where=[(letter, rule.u_func)])
-        inner = self.node(rule.substep, rule.substep.integrand, sympy.Symbol(letter), inner_letters, depth + 1)
+        inner = self.node(rule.substep, _integrand(rule.substep), sympy.Symbol(letter), inner_letters, depth + 1)
         return self._made("substitution", rule, given, symbol, letters, below=[inner], where=[(letter, rule.u_func)])
 
     def _PartsRule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
         v = rule.v_step.eval()
         below = [self.node(rule.v_step, rule.dv, symbol, letters, depth + 1)]
         if rule.second_step is not None:
-            below.append(self.node(rule.second_step, rule.second_step.integrand, symbol, letters, depth + 1))
+            below.append(self.node(rule.second_step, _integrand(rule.second_step), symbol, letters, depth + 1))
         return self._made("parts", rule, given, symbol, letters, below=below, where=[("f", rule.u), ("g", v)])
 
     def _CyclicPartsRule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
@@ -271,7 +296,7 @@ class _Writer:
 def _kind_of_rewriting(before: Any, after: Any, symbol: Any) -> str:
     """What was done to an integrand, in the words of a textbook."""
     rational = before.is_rational_function(*before.free_symbols)
-    if rational and after.is_Add and sympy.denom(sympy.together(before)).has(symbol):
+    if rational and sympy.expand(after).is_Add and sympy.denom(sympy.together(before)).has(symbol):
         return "fractions"
     trigonometric = sympy.functions.elementary.trigonometric.TrigonometricFunction
     if before.has(trigonometric) and after.has(trigonometric):

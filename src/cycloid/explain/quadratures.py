@@ -79,22 +79,23 @@ def _panels(at: Callable[[Any], Any], low: float, high: float) -> float:
 def singularity(tree: Node, variable: str, ends: tuple[float, float]) -> float | None:
     """Where between the bounds f grows at least like 1/|x − x₀|, so that it has no integral; None where it does not.
 
-    The largest |f| on a grid is approached by zooming in; the growth from zoom to zoom gives the exponent.
+    The largest |f| on a grid is approached by zooming in; the growth of |f| towards it gives the exponent.
     """
-    low, high = sorted(max(-1e3, min(1e3, x)) for x in ends)
     at = _function(tree, variable)
-    x0, width, sizes, steps = 0.0, high - low, list[float](), list[float]()
+    bottom, top = sorted(max(-1e3, min(1e3, x)) for x in ends)
+    width, low, high, x0 = top - bottom, bottom, top, bottom
     for _ in range(_ZOOMS):
         x = low + (high - low) * (np.arange(_GRID) + 0.5) / _GRID
         with np.errstate(all="ignore"):
             heights = np.abs(at(x))
-        heights = np.where(np.isfinite(heights), heights, 0.0) if np.isfinite(heights).any() else np.zeros(_GRID)
-        k = int(np.argmax(heights))
-        x0, step = float(x[k]), (high - low) / _GRID
-        sizes.append(float(heights[k]))
-        steps.append(step)
-        low, high = max(x0 - 20 * step, min(ends)), min(x0 + 20 * step, max(ends))
-    if sizes[0] <= 0 or sizes[-1] < 1e6 * max(1.0, 1.0 / max(width, 1e-12)):
+        heights[np.isnan(heights)] = 0.0
+        x0, step = float(x[int(np.argmax(heights))]), (high - low) / _GRID
+        low, high = max(x0 - 20 * step, bottom), min(x0 + 20 * step, top)
+    away = width * 10.0 ** -np.arange(3.0, 9.0)
+    with np.errstate(all="ignore"):
+        sides = np.abs([np.where((x0 + s * away > bottom) & (x0 + s * away < top), at(x0 + s * away), 0.0) for s in (1, -1)])
+    near = np.nanmax(np.where(np.isfinite(sides), sides, 0.0), axis=0)
+    if not near[0] > 0 or near[-1] < 100 * near[0]:
         return None
-    exponent = math.log(sizes[-1] / sizes[0]) / math.log(steps[0] / steps[-1])
-    return (0.0 if abs(x0) < 1e-9 * width else x0) if exponent > 0.96 else None
+    exponent = float(np.log(near[-1] / near[2]) / np.log(away[2] / away[-1]))
+    return (0.0 if abs(x0) < 1e-9 * width else x0) if exponent > 0.97 else None
