@@ -57,10 +57,10 @@ def _one(f: Any, x0: dict[str, float], name: str, *, as_json: bool, **options: A
                 "f": f.text,
                 "method": f"{name}, learning rate {number(getattr(method, 'learning_rate', None))}",
                 **{f"  {key}": float(value) for key, value in result.value.items()},
-                "objective": float(result.objective),
-                "gradient norm": float(result.gradient_norm),
-                "steps": int(result.steps),
-                "evaluations": int(result.evaluations),
+                "objective": _plain(result.objective),
+                "gradient norm": _plain(result.gradient_norm),
+                "steps": _plain(result.steps),
+                "evaluations": _plain(result.evaluations),
                 "status": result.status.message,
             }
         )
@@ -92,6 +92,10 @@ def _race(f: Any, x0: dict[str, float], names: list[str], *, as_json: bool, **op
     return 0 if card is None or card.verdict != "disagrees" else 1
 
 
+def _plain(scalar: Any) -> float:
+    return float(scalar)
+
+
 def _tuning(protocol: dict[str, Any]) -> str:
     tuned = [name for name, grid in protocol["learning_rates"].items() if isinstance(grid, list) and len(grid) > 1]
     return f"tuned on one grid for all, on {protocol['tuned_on']}" if tuned else "as given"
@@ -115,7 +119,7 @@ def _print_race(f: Any, result: Any) -> None:
     lines = [
         f"Medians over {protocol['seeds']} starts ({protocol['starts']}); interval: {protocol['interval']}.",
         f"The target is an objective of {number(protocol['target'], 4)}, within 1 % of the best fall of all.",
-        f"Learning rates: {_tuning(protocol)}; {int(result.evaluations)} evaluations in all.",
+        f"Learning rates: {_tuning(protocol)}; {_plain(result.evaluations)} evaluations in all.",
     ]
     if protocol["at_the_edge_of_the_grid"]:
         lines.append(f"Best at the edge of its grid: {', '.join(protocol['at_the_edge_of_the_grid'])}.")

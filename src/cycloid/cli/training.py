@@ -30,7 +30,12 @@ SHOWN = 9
 @click.option(
     "--record-every", type=click.IntRange(1), help="Steps between two records of the chain; a twentieth of all."
 )
-@click.option("--patience", type=click.IntRange(1), help="Stop when validation has not improved for so many steps.")
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    help="Stop when validation has not improved for so many steps, and keep the best model; 0 never stops. A quarter "
+    "of the steps for mlp, which overfits; 0 for the others.",
+)
 @click.option("--drop", default="", help="Columns to leave out, commas between.")
 @click.option("--task", type=click.Choice(["regression", "classification"]), help="Told from the target when left out.")
 @click.option("--seed", default=0, show_default=True, help="Fixes the split, the start, the batches, the intervals.")
@@ -103,6 +108,13 @@ def _model(name: str, hidden: str, task: str) -> Any:
     return cy.train.mlp(hidden=tuple(int(width) for width in widths))
 
 
+def _patience(options: dict[str, Any]) -> int | None:
+    chosen = options["patience"]
+    if chosen is None and options["model"] == "mlp":
+        return max(1, options["steps"] // 4)
+    return chosen or None
+
+
 def _train(data: Any, names: list[str], key: Any, options: dict[str, Any], quiet: bool) -> Any:
     """The comparison of the methods, each tuned on the validation rows unless a learning rate is given."""
     import cycloid as cy
@@ -118,7 +130,7 @@ def _train(data: Any, names: list[str], key: Any, options: dict[str, Any], quiet
         max_steps=options["steps"],
         batch_size=options["batch_size"],
         loss=options["loss"],
-        patience=options["patience"],
+        patience=_patience(options),
         record_every=options["record_every"] or max(1, options["steps"] // 20),
         progress=not quiet and sys.stderr.isatty(),
         **({} if rate is None else {"learning_rates": None}),
