@@ -82,7 +82,7 @@ def run(command: str, folder: Path) -> tuple[int, str]:
 
 def same_output(printed: str, shown: str, tolerance: float = 0.02) -> bool:
     """Whether two outputs have the same words, and the same numbers up to a relative tolerance."""
-    words = lambda text: NUMBER.sub("#", text).split()
+    words = lambda text: re.sub("[─━]+", "─", NUMBER.sub("#", text)).split()
     numbers = lambda text: [float(n.replace("−", "-")) for n in NUMBER.findall(text)]
     if words(printed) != words(shown):
         return False

@@ -41,21 +41,26 @@ def scaled_quadratic(x, hessian, centre, scale):
     return scale * quadratic(x, hessian, centre)
 
 
+def steady(name):
+    """The method, with an eps under which a gradient that is all rounding error moves nothing by a visible step."""
+    return METHODS[name](eps=1e-3) if name in ("adam", "adamw", "rmsprop", "adagrad") else METHODS[name]()
+
+
 @pytest.mark.parametrize("name", METHODS)
 @given(hessian=bowls(), start=points, shift=points)
 def test_translation_moves_the_walk_along(name, hessian, start, shift):
     if name == "adamw":
         shift = 0 * shift  # its decay draws towards zero: the one method here that knows where the origin is
-    here = go(METHODS[name](), start, hessian, np.zeros(3))
-    there = go(METHODS[name](), start + shift, hessian, shift)
+    here = go(steady(name), start, hessian, np.zeros(3))
+    there = go(steady(name), start + shift, hessian, shift)
     np.testing.assert_allclose(there, here + shift, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", METHODS)
 @given(hessian=bowls(), start=points, order=st.permutations([0, 1, 2]))
 def test_renaming_the_coordinates_renames_the_walk(name, hessian, start, order):
-    here = go(METHODS[name](), start, hessian, np.ones(3))
-    there = go(METHODS[name](), start[order], hessian[np.ix_(order, order)], np.ones(3))
+    here = go(steady(name), start, hessian, np.ones(3))
+    there = go(steady(name), start[order], hessian[np.ix_(order, order)], np.ones(3))
     np.testing.assert_allclose(there, here[:, order], atol=1e-9)
 
 
