@@ -87,4 +87,4 @@ def same_output(printed: str, shown: str, tolerance: float = 0.02) -> bool:
     if words(printed) != words(shown):
         return False
     pairs = zip(numbers(printed), numbers(shown), strict=True)
-    return all(abs(a - b) <= tolerance * max(abs(a), abs(b)) + 1e-9 for a, b in pairs)
+    return all(abs(a - b) <= tolerance * max(abs(a), abs(b)) + 1e-7 for a, b in pairs)
