@@ -34,7 +34,9 @@ def test_every_line_is_that_of_a_plain_numpy_pass():
         (second.backward[1], a1.T @ d2 + 0.2 * w2), (second.backward[2], d2.sum(0)), (first.backward[0], d1),
         (first.backward[1], X.T @ d1 + 0.2 * w1), (first.backward[2], d1.sum(0)),
     ):  # fmt: skip
-        np.testing.assert_allclose(np.asarray(line.table.entries).reshape(expected.shape), expected, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(
+            np.asarray(line.table.entries).reshape(expected.shape), expected, rtol=1e-12, atol=1e-14
+        )
     assert [line.left for line in first.backward] == ["δ¹", "∂L/∂W¹", "∂L/∂b¹"]
     assert first.backward[0].right == "(δ²·W²ᵀ) ⊙ tanh′(Z¹)"
     assert second.backward[1].right == "A¹ᵀ·δ² + 2·0.1·W²"
@@ -56,10 +58,17 @@ MODELS = {
     "several outputs": (eqx.nn.MLP(2, 2, 3, 1, activation=jnp.tanh, key=KEY), jnp.stack([Y, -Y], 1), "mse"),
     "a loss of one's own": (eqx.nn.MLP(2, "scalar", 3, 1, final_activation=jax.nn.sigmoid, key=KEY), Y, custom),
     "a row of layers": (
-        eqx.nn.Sequential([eqx.nn.Linear(2, 4, key=KEY), eqx.nn.Lambda(jax.nn.relu), eqx.nn.Linear(4, "scalar", use_bias=False, key=KEY)]),
-        Y, "mse",
+        eqx.nn.Sequential(
+            [
+                eqx.nn.Linear(2, 4, key=KEY),
+                eqx.nn.Lambda(jax.nn.relu),
+                eqx.nn.Linear(4, "scalar", use_bias=False, key=KEY),
+            ]
+        ),
+        Y,
+        "mse",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -72,7 +81,9 @@ def test_the_gradient_is_that_of_jax_for_every_kind_of_network(name):
     assert found.status.name == "converged", found.text
     assert all(check.verdict == "agrees" for check in found.checks)
     by_jax = eqx.filter_grad(lambda m: as_loss(loss)(m, (X, target)))(model)
-    for a, b in zip(jax.tree.leaves(found.value), jax.tree.leaves(eqx.filter(by_jax, eqx.is_inexact_array)), strict=True):
+    for a, b in zip(
+        jax.tree.leaves(found.value), jax.tree.leaves(eqx.filter(by_jax, eqx.is_inexact_array)), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
     last = found.evidence.layers[-1].backward[0].right
     known = name not in ("a loss of one's own",)
@@ -81,7 +92,12 @@ def test_the_gradient_is_that_of_jax_for_every_kind_of_network(name):
 
 def test_other_models_are_explained_step_by_step():
     model = eqx.nn.Sequential(
-        [eqx.nn.Linear(2, 4, key=KEY), eqx.nn.LayerNorm(4), eqx.nn.Lambda(jax.nn.relu), eqx.nn.Linear(4, "scalar", key=KEY)]
+        [
+            eqx.nn.Linear(2, 4, key=KEY),
+            eqx.nn.LayerNorm(4),
+            eqx.nn.Lambda(jax.nn.relu),
+            eqx.nn.Linear(4, "scalar", key=KEY),
+        ]
     )
     assert blocks_of(model) is None
     found = backprop(model, (X, Y), "mse")

@@ -48,7 +48,10 @@ def test_values_local_derivatives_adjoints_and_paths():
     assert [written(o.formula) for o in graph.operations] == ["x²", "sin(y)", "x·y", "v₂ + v₃"]
     y = graph.called("y")
     assert (float(y.value), float(y.adjoint)) == pytest.approx((2.25, np.cos(2.25) + 1.5))
-    slopes = {(graph.quantities[e.source].name, graph.quantities[e.target].name): (e.slope, written(e.formula)) for e in graph.edges}
+    slopes = {
+        (graph.quantities[e.source].name, graph.quantities[e.target].name): (e.slope, written(e.formula))
+        for e in graph.edges
+    }
     assert slopes["x", "y"] == (3.0, "2x")
     assert slopes["y", "v_2"] == (pytest.approx(np.cos(2.25)), "cos(y)")
     paths = {tuple(graph.quantities[i].name for i in p.quantities): p for p in graph.paths}
@@ -91,7 +94,20 @@ def test_library_calls_are_one_named_step_each():
     found = chain(library, 0.7, W)
     assert_right(found, library, 0.7, W)
     names = [o.name for o in found.evidence.operations]
-    for name in ("softmax", "log-sum-exp", "GELU", "SiLU", "ReLU", "softplus", "mean", "variance", "norm", "largest entry", "log-softmax", "standard deviation"):
+    for name in (
+        "softmax",
+        "log-sum-exp",
+        "GELU",
+        "SiLU",
+        "ReLU",
+        "softplus",
+        "mean",
+        "variance",
+        "norm",
+        "largest entry",
+        "log-softmax",
+        "standard deviation",
+    ):
         assert names.count(name) == 1, (name, names)
     softmax = found.evidence.operations[names.index("softmax")]
     assert {"exp", "div"} <= set(softmax.inside)
@@ -286,7 +302,14 @@ def test_an_equinox_network_by_layer():
 def test_formulas_and_their_texts():
     found = chain("sin(x^2)*y + exp(-x)", 1.0, y=2.0)
     assert [float(g) for g in found.value] == pytest.approx([4 * np.cos(1.0) - np.exp(-1.0), np.sin(1.0)])
-    assert [o.name for o in found.evidence.operations] == ["power", "sine", "product", "sign", "exponential function", "sum"]
+    assert [o.name for o in found.evidence.operations] == [
+        "power",
+        "sine",
+        "product",
+        "sign",
+        "exponential function",
+        "sum",
+    ]
     assert float(chain("x^2", 3).value) == 6.0
 
 

@@ -18,7 +18,9 @@ from cycloid.explain.rules import ELEMENTARY, OF_TWO, elementary, of_two
 from cycloid.explain.shortening import expanded, factored, same, shortest
 from cycloid.explain.tidying import size, tidy
 
-LEAVES = st.sampled_from([Variable("x"), Variable("y"), Number(2), Number(3), Number(0.5), Constant("pi"), Number(0), Number(1)])
+LEAVES = st.sampled_from(
+    [Variable("x"), Variable("y"), Number(2), Number(3), Number(0.5), Constant("pi"), Number(0), Number(1)]
+)
 
 
 def _grown(inner):
@@ -28,7 +30,11 @@ def _grown(inner):
         st.builds(lambda a, b: Apply("add", (a, b)), inner, inner),
         st.builds(lambda a, b: Apply("mul", (a, b)), inner, inner),
         st.builds(lambda a, b: Apply("div", (a, b)), inner, inner),
-        st.builds(lambda a, n: Apply("pow", (a, n)), inner, st.sampled_from([Number(2), Number(3), Apply("neg", (Number(1),))])),
+        st.builds(
+            lambda a, n: Apply("pow", (a, n)),
+            inner,
+            st.sampled_from([Number(2), Number(3), Apply("neg", (Number(1),))]),
+        ),
     )
 
 
@@ -44,7 +50,13 @@ def _agree(first, second):
 
 @given(TREES)
 def test_collecting_multiplying_out_and_factoring_keep_the_values(tree):
-    for form in (tidy(tree), expanded(tidy(tree)), factored(tidy(tree)), factored(tidy(tree), expand=True), shortest(tree)):
+    for form in (
+        tidy(tree),
+        expanded(tidy(tree)),
+        factored(tidy(tree)),
+        factored(tidy(tree), expand=True),
+        shortest(tree),
+    ):
         _agree(tree, form)
 
 

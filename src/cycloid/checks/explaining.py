@@ -47,8 +47,9 @@ def _steps(result: Derivation) -> Card:
     worst = max(checks, key=lambda check: check.disagreement / max(check.allowance, 1e-300))
     ways = " and ".join(sorted({check.method for check in checks}))
     return Card(
-        f"each of {len(checks)} steps holds", "the rules", ways, len(checks) - len(wrong), len(checks), worst.disagreement,
-        worst.allowance, DISAGREES if wrong else AGREES, "" if not wrong else f"{len(wrong)} steps disagree; they are marked.",
+        f"each of {len(checks)} steps holds", "the rules", ways, len(checks) - len(wrong), len(checks),
+        worst.disagreement, worst.allowance, DISAGREES if wrong else AGREES,
+        "" if not wrong else f"{len(wrong)} steps disagree; they are marked.",
     )  # fmt: skip
 
 
@@ -56,7 +57,10 @@ def _points(f: Formula) -> list[dict[str, float]]:
     """Points of the positive quadrant at which f is finite, the same ones at every call."""
     found = []
     for k in range(1, 60):
-        point = {name: float(np.mod(k * (0.5 + 0.377 * i) * 0.6180339887, 1.0) * 2.9 + 0.05) for i, name in enumerate(f.variables)}
+        point = {
+            name: float(np.mod(k * (0.5 + 0.377 * i) * 0.6180339887, 1.0) * 2.9 + 0.05)
+            for i, name in enumerate(f.variables)
+        }
         if np.isfinite(float(f(**point))):
             found.append(point)
         if len(found) == 5:
@@ -78,7 +82,9 @@ def _derivative(result: Derivation, question: Question) -> Card:
     again = [float(slope(**point)) for point in points]
     value, second = (own[0], again[0]) if at is not None else (own, again)
     allowance = ROUNDING * (1.0 + float(np.max(np.abs(own))))
-    return compare(claim, "the rules of differentiation", "automatic differentiation (JAX)", value, second, allowance=allowance)
+    return compare(
+        claim, "the rules of differentiation", "automatic differentiation (JAX)", value, second, allowance=allowance
+    )
 
 
 def _antiderivative(result: Derivation, question: Question) -> Card:
@@ -93,7 +99,9 @@ def _antiderivative(result: Derivation, question: Question) -> Card:
     back = differentiate.partial(result.formula, variable)
     points = [p for p in _points(f) if np.isfinite(float(back(**p)))]
     if not points:
-        return unchecked(claim, "the rules of integration", result.formula.text, "No points were found at which both are finite.")
+        return unchecked(
+            claim, "the rules of integration", result.formula.text, "No points were found at which both are finite."
+        )
     own, again = [float(f(**point)) for point in points], [float(back(**point)) for point in points]
     allowance = ROUNDING * (1.0 + float(np.max(np.abs(own))))
     return compare(claim, "the integrand", "its antiderivative, differentiated by JAX", own, again, allowance=allowance)
@@ -130,7 +138,9 @@ def _taylor(result: Derivation, question: Question) -> Card:
     if len(steps) <= order:
         return unchecked(claim, "derivatives at the centre", None, "There is no series here.")
     own = [compute(step.result, {}) for step in steps]
-    again = [float(np.asarray(c)) for c in taylor_series(f, jnp.asarray(centre), order)] if order else [float(f(centre))]
+    again = (
+        [float(np.asarray(c)) for c in taylor_series(f, jnp.asarray(centre), order)] if order else [float(f(centre))]
+    )
     allowance = ROUNDING * (1.0 + float(np.max(np.abs(own))))
     return compare(claim, "derivatives at the centre", "Taylor arithmetic (JAX)", own, again, allowance=allowance)
 
@@ -154,7 +164,9 @@ def _gradient(result: Derivation, question: Question) -> Card:
 
 def _network(result: Derivation, question: Question) -> Card:
     loss, batch = question.function, question.arguments["batch"]
-    return _slopes(lambda model: loss(model, batch), question.arguments["model"], result, "backpropagation, layer by layer")
+    return _slopes(
+        lambda model: loss(model, batch), question.arguments["model"], result, "backpropagation, layer by layer"
+    )
 
 
 def _slopes(f: Any, point: Any, result: Derivation, method: str) -> Card:

@@ -86,8 +86,9 @@ def _asked(
     if taylor:
         point = read_point(at, "--at") if at else {}
         if point and list(point) != list(f.variables):
+            needs = ",".join(f"{name}=0" for name in f.variables)
             raise ValueError(
-                f'{expression} has the variables {", ".join(f.variables)}: write --at "{f.variables[0]}=0".'
+                f'{expression} has the variables {", ".join(f.variables) or "none"}: write --at "{needs}".'
             )
         centre = next(iter(point.values()), 0.0)
         return cy.explain.taylor(f, wrt, at=centre, order=5 if order is None else order)

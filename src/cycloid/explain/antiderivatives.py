@@ -73,7 +73,8 @@ def antiderivative(
         raise ValueError(f"seconds is a time limit between 0 and 600; it was {seconds}.")
     step, notes = _derived(f, variable, seconds)
     known = step.check is not None
-    steps, runs, value = [step], 0, None
+    steps, runs = [step], 0
+    value: Any = math.nan
     tree, shorter = _shortened(step, f.tree, variable) if known else (step.result, None)
     steps += [] if shorter is None else [shorter]
     primitive = _formula(tree, f) if known else None
@@ -83,8 +84,6 @@ def antiderivative(
         notes += more
     elif known:
         value = primitive
-    else:
-        value = math.nan
     checks = [s.check for top in steps for s in top.walk() if s.check is not None]
     what = "Antiderivative" if ends is None else "Integral"
     where = "" if ends is None else " from {} to {}".format(*(written(_end(x)) for x in ends))
@@ -218,14 +217,17 @@ def _bounds(f: Formula, variable: str, bounds: Any) -> tuple[float, float]:
     return low, high
 
 
-def _definite(f: Formula, primitive: Node | None, variable: str, ends: tuple[float, float]) -> tuple[Step, float, int, list[str]]:
+def _definite(
+    f: Formula, primitive: Node | None, variable: str, ends: tuple[float, float]
+) -> tuple[Step, float, int, list[str]]:
     """The last line, its value, evaluations and notes: F(b) − F(a) beside quadrature, or quadrature alone."""
     if not is_real(f.tree, variable, ends):
         told = "f has no real value on a part of the way from one bound to the other."
         return _by_number(f, variable, ends, math.nan, None, ""), math.nan, 0, [told]
     pole = singularity(f.tree, variable, ends)
     if pole is not None:
-        told = f"f has a pole near {letter(variable)} = {numeral(pole, 4, True)}, where it grows too fast: the integral does not exist."
+        place = f"{letter(variable)} = {numeral(pole, 4, True)}"
+        told = f"f has a pole near {place}, where it grows too fast: the integral does not exist."
         return _by_number(f, variable, ends, math.nan, None, ""), math.nan, 0, [told]
     area, error, runs, warned = quadrature(f.tree, variable, ends)
     notes = [f"The quadrature warns: {warned}."] if warned else []

@@ -1,4 +1,4 @@
-"""From the numbers of a computation to its graph: names, laws that were tried at the values at hand, edges and paths."""
+"""From the numbers of a computation to its graph: names, laws that were tried at the values, edges and paths."""
 
 from __future__ import annotations
 
@@ -80,17 +80,18 @@ class Assembly:
             share = self.found.shares[index][i]
             for j, out in enumerate(item.group.outputs):
                 local = self.found.locals[index][i][j]
-                if share is None or local is None and not _moves(self.found.values[out]):
+                if share is None or (local is None and not _moves(self.found.values[out])):
                     continue
-                single = local is not None and np.ndim(local) == 0
-                spread = local is not None and np.size(local) > 0 and slopes[i] is not None and not single
+                entries = None if local is None else np.asarray(local, float)
+                single = entries is not None and entries.ndim == 0
+                spread = entries is not None and entries.size > 0 and slopes[i] is not None and not single
                 self.edges.append(
                     Edge(
                         source=self.place[source],
                         target=self.place[out],
                         operation=index,
-                        slope=float(local) if single else None,
-                        range=(float(np.min(local)), float(np.max(local))) if spread else None,
+                        slope=float(entries) if entries is not None and single else None,
+                        range=(float(entries.min()), float(entries.max())) if entries is not None and spread else None,
                         formula=slopes[i],
                         share=float(share) if np.ndim(share) == 0 else float(np.linalg.norm(np.asarray(share, float))),
                     )
@@ -171,18 +172,32 @@ class Assembly:
                 adjoint = np.zeros_like(value)
             made.append(
                 Quantity(
-                    self.symbol[n], self.label[n], role, tuple(map(int, value.shape)), str(value.dtype), kept(value), size_of(value),
-                    None if adjoint is None else kept(adjoint), None if adjoint is None else size_of(adjoint), self.maker[n],
+                    self.symbol[n],
+                    self.label[n],
+                    role,
+                    tuple(map(int, value.shape)),
+                    str(value.dtype),
+                    kept(value),
+                    size_of(value),
+                    None if adjoint is None else kept(adjoint),
+                    None if adjoint is None else size_of(adjoint),
+                    self.maker[n],
                     checks.get(n),
                 )
-            )  # fmt: skip
+            )
         return tuple(made)
 
 
 def assembled(
-    program: Program, links: Sequence[Link], found: Sweep, ways: Sequence[Any], names: Sequence[str], function: Any,
-    checks: dict[int, Check], totals: Sequence[Check],
-) -> Graph:  # fmt: skip
+    program: Program,
+    links: Sequence[Link],
+    found: Sweep,
+    ways: Sequence[Any],
+    names: Sequence[str],
+    function: Any,
+    checks: dict[int, Check],
+    totals: Sequence[Check],
+) -> Graph:
     """The graph of a computation whose numbers are known."""
     (output,) = program.outputs
     result = output if isinstance(output, int) else -1

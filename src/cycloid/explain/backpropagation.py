@@ -17,7 +17,8 @@ from cycloid.core.syntax import Variable, substitute
 from cycloid.explain.chains import chain
 from cycloid.explain.derivations import AGREES, DISAGREES, Check, Derivation, concluded
 from cycloid.explain.handwriting import written
-from cycloid.explain.laws import ELEMENTWISE, partial
+from cycloid.explain.lawbook import ELEMENTWISE
+from cycloid.explain.laws import partial
 from cycloid.explain.networks import Block, Layer, Line, Network, blocks_of, shifted, table_of
 from cycloid.explain.probing import settled
 from cycloid.explain.sweeps import direction
@@ -32,15 +33,20 @@ _LAST: dict[str, tuple[str, str, Callable[[Any, Any, Any], Any]]] = {
     "mse": ("2(ŷ − y)/n", r"\tfrac2n(\hat y-y)", lambda z, y, _: 2.0 * (z - y) / z.size),
     "mae": ("sign(ŷ − y)/n", r"\tfrac1n\operatorname{sign}(\hat y-y)", lambda z, y, _: jnp.sign(z - y) / z.size),
     "huber": (
-        "(ŷ − y, held within ±δ)/n", r"\tfrac1n\operatorname{clip}(\hat y-y,-\delta,\delta)",
+        "(ŷ − y, held within ±δ)/n",
+        r"\tfrac1n\operatorname{clip}(\hat y-y,-\delta,\delta)",
         lambda z, y, loss: jnp.clip(z - y, -loss.delta, loss.delta) / z.size,
     ),
     "cross_entropy": (
-        "(p − onehot(y))/n", r"\tfrac1n(p-\mathrm{onehot}(y))",
-        lambda z, y, _: (jax.nn.softmax(z) - jax.nn.one_hot(y, z.shape[1])) / len(z) if z.shape[1] > 1
-        else (jax.nn.sigmoid(z) - y) / len(z),
+        "(p − onehot(y))/n",
+        r"\tfrac1n(p-\mathrm{onehot}(y))",
+        lambda z, y, _: (
+            (jax.nn.softmax(z) - jax.nn.one_hot(y, z.shape[1])) / len(z)
+            if z.shape[1] > 1
+            else (jax.nn.sigmoid(z) - y) / len(z)
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def backprop(model: Any, batch: Any, loss: Any = "mse") -> Derivation:
@@ -164,9 +170,15 @@ class _Shifted(eqx.Module):
 
 
 def _network(
-    model: Any, blocks: list[Block], batch: Any, loss: Any, deltas: tuple[list[Any], list[Any]], gradient: Any,
-    heights: dict[int, Check], value: float,
-) -> tuple[Network, int]:  # fmt: skip
+    model: Any,
+    blocks: list[Block],
+    batch: Any,
+    loss: Any,
+    deltas: tuple[list[Any], list[Any]],
+    gradient: Any,
+    heights: dict[int, Check],
+    value: float,
+) -> tuple[Network, int]:
     exact, passed = deltas
     leaves = jax.tree_util.tree_leaves(eqx.filter(model, eqx.is_inexact_array))
     slopes = {id(leaf): (i, g) for i, (leaf, g) in enumerate(zip(leaves, jax.tree.leaves(gradient), strict=True))}
@@ -177,21 +189,12 @@ def _network(
         local = _slope_of(block, z)
         lines = [_delta_line(l, blocks, loss, exact, local, z, batch[1])]
         lines += _parameter_lines(l, block, a, exact[l - 1], slopes, heights, penalty)
-        layers.append(
-            Layer(
-                l,
-                block.label,
-                *map(int, block.matrix.shape),
-                block.name,
-                _law(block),
-                _forward(l, block, passed),
-                tuple(lines),
-            )
-        )
+        inputs, outputs = map(int, block.matrix.shape)
+        forward = _forward(l, block, passed)
+        layers.append(Layer(l, block.label, inputs, outputs, block.name, _law(block), forward, tuple(lines)))
     words = loss.formula if isinstance(loss, AbstractLoss) else _called(loss)
-    return Network(type(model).__name__, words, value, int(passed[0].shape[0]), tuple(layers[::-1])), 2 * _LEVELS * len(
-        leaves
-    ) + 3
+    found = Network(type(model).__name__, words, value, int(passed[0].shape[0]), tuple(layers[::-1]))
+    return found, 2 * _LEVELS * len(leaves) + 3
 
 
 def _raised(l: int) -> str:
@@ -294,20 +297,25 @@ def _parameter_lines(
     there = jnp.asarray(slope if block.rows else slope.T).reshape(own.shape)
     lines = [
         Line(
-            f"∂L/∂W{k}", f"{before}ᵀ·δ{k}{more[0]}",
-            rf"\frac{{\partial L}}{{\partial W^{{{l}}}}}={{{before_latex}}}^\top\delta^{{{l}}}{more[1]}", table_of(own),
+            f"∂L/∂W{k}",
+            f"{before}ᵀ·δ{k}{more[0]}",
+            rf"\frac{{\partial L}}{{\partial W^{{{l}}}}}={{{before_latex}}}^\top\delta^{{{l}}}{more[1]}",
+            table_of(own),
             (_same("jax.grad of the loss", own, there), heights[index]),
         )
-    ]  # fmt: skip
+    ]
     if block.bias is not None:
         index, slope = slopes[id(block.bias)]
         total = jnp.sum(delta, axis=0)
         lines.append(
             Line(
-                f"∂L/∂b{k}", f"Σ over the examples of δ{k}", rf"\frac{{\partial L}}{{\partial b^{{{l}}}}}=\sum_i\delta^{{{l}}}_i",
-                table_of(total), (_same("jax.grad of the loss", total, jnp.ravel(slope)), heights[index]),
+                f"∂L/∂b{k}",
+                f"Σ over the examples of δ{k}",
+                rf"\frac{{\partial L}}{{\partial b^{{{l}}}}}=\sum_i\delta^{{{l}}}_i",
+                table_of(total),
+                (_same("jax.grad of the loss", total, jnp.ravel(slope)), heights[index]),
             )
-        )  # fmt: skip
+        )
     return lines
 
 

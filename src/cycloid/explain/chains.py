@@ -20,7 +20,7 @@ from cycloid.explain.folding import fold as folded
 from cycloid.explain.graphs import Graph
 from cycloid.explain.labels import argument_names, function_name, leaf_labels, split
 from cycloid.explain.paths import routes
-from cycloid.explain.recording import Constant, Folds, Program, record
+from cycloid.explain.recording import Folds, Program, record
 from cycloid.explain.sources import own_folder
 from cycloid.explain.sweeps import Sweep, differences, is_real, link, sweep
 
@@ -99,7 +99,8 @@ def chain(
     height = found.values[graph_result(program)] if isinstance(program.outputs[0], int) else program.outputs[0].value
     return concluded(
         "chain",
-        f"{function_name(function)} = {numeral(height, 8, typeset=True)}{_where(names, leaves)}, and its slopes by the chain rule",
+        f"{function_name(function)} = {numeral(height, 8, typeset=True)}{_where(names, leaves)}, "
+        "and its slopes by the chain rule",
         value,
         graph,
         checks=graph.checks,
@@ -131,8 +132,8 @@ def _explained(
     groups = folded(program, folds)
     if len(groups) > MAX_STEPS:
         raise ValueError(
-            f"{function_name(function)} makes {len(groups)} steps, and {MAX_STEPS} can be read: name inner functions in "
-            "fold=(…), or write the repetition as jax.lax.scan or fori_loop, which is shown as one step."
+            f"{function_name(function)} makes {len(groups)} steps, and {MAX_STEPS} can be read: name inner functions "
+            "in fold=(…), or write the repetition as jax.lax.scan or fori_loop, which is shown as one step."
         )
     links, result = [link(group) for group in groups], graph_result(program)
     inputs = list(range(len(program.leaves)))
@@ -188,7 +189,7 @@ def _by_jax(flat: Callable[..., Any], leaves: Sequence[Any]) -> Any:
     for run in (jax.jit(gradient), gradient):  # code that decides in Python runs uncompiled alone
         try:
             return run(*leaves)
-        except Exception:  # noqa: S112  whatever JAX refuses is said in a note
+        except Exception:
             continue
     return None
 

@@ -39,8 +39,8 @@ class Ending(Status):
         ),
         (
             "kink",
-            "The two sides have different slopes at this point: it is a kink, and the function has no derivative there. "
-            "The value given is a convention. Choose a point beside it.",
+            "The two sides have different slopes at this point: it is a kink, and the function has no derivative "
+            "there. The value given is a convention. Choose a point beside it.",
         ),
         (
             "disputed",
@@ -207,14 +207,14 @@ class Derivation(Result):
             "heading": self.heading,
             "value": value,
             "formula": None if self.formula is None else self.formula.text,
-            "error": plain(float(self.error)),
+            "error": plain(float(np.asarray(self.error))),
             "error_kind": self.error_kind.name,
-            "evaluations": int(self.evaluations),
+            "evaluations": int(np.asarray(self.evaluations)),
             "status": self.status.name,
             "message": self.status.message,
             "notes": list(self.notes),
             "checks": summary(self.checks),
-            **({"steps": steps} if steps is not None else self.evidence.to_dict()),
+            **({"steps": steps} if steps is not None else self.evidence.to_dict()),  # pyright: ignore
         }
 
     def to_json(self) -> str:

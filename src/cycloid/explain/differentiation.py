@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from cycloid.explain import probing, rules
 from cycloid.explain.derivations import AGREES, DISAGREES, KINK, UNCHECKED, Check, Step
 from cycloid.explain.rules import Rule
 from cycloid.explain.shortening import shortest
-from cycloid.explain.tidying import ONE, ZERO, tidy
+from cycloid.explain.terms import ONE, ZERO
+from cycloid.explain.tidying import tidy
 
 RELATIVE = 1e-9  # of the largest value: both sides are right to rounding, a wrong rule is wrong by far more
 _LETTERS = ("u", "w", "z", "p", "q", "s")
@@ -155,9 +156,8 @@ def _polygamma(tree: Apply, order: Node, arg: Node, variable: str) -> Step:
     return _made(tree, variable, rule, raised, where=(("n", order),))
 
 
-def _chained(tree: Apply, inner: Node, outer_of: object, variable: str) -> Step:
+def _chained(tree: Apply, inner: Node, outer_of: Callable[[Node], Node], variable: str) -> Step:
     """f(u): the derivative of f at u times that of u."""
-    assert callable(outer_of)
     letter = _unused(tree)
     outer = differentiated(outer_of(Variable(letter)), letter)
     below = differentiated(inner, variable)

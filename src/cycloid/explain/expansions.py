@@ -1,10 +1,9 @@
-"""Taylor series explained: derivative after derivative at the centre, each coefficient found again by Cauchy's integral."""
+"""Taylor series explained: derivative after derivative, each coefficient found again by Cauchy's integral."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from cycloid.explain.handwriting import letter
 from cycloid.explain.rules import Rule
 from cycloid.explain.shortening import shortest
 from cycloid.explain.symbolic import MAX_ORDER, as_formula, stated, variable_of
-from cycloid.explain.tidying import ZERO, fraction, rational
+from cycloid.explain.terms import ZERO, fraction, rational
 
 _LONGEST = 220  # parts of a derivative beyond which Taylor arithmetic gives the coefficient alone
 _POINTS = 64
@@ -32,8 +31,8 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def taylor(f: str | Formula, variable: str | None = None, *, at: float = 0.0, order: int = 5) -> Derivation:
     """The Taylor polynomial of a formula, explained: each derivative, its value at the centre, the coefficient.
 
-    p(x) = Σ f⁽ᵏ⁾(a)/k!·(x − a)ᵏ, k from 0 to n. Each coefficient is found again by Cauchy's integral on a circle round a
-    in the complex plane, or by differences, and the error of p must fall like |x − a|ⁿ⁺¹.
+    p(x) = Σ f⁽ᵏ⁾(a)/k!·(x − a)ᵏ, k from 0 to n. Each coefficient is found again by Cauchy's integral on a circle round
+    a in the complex plane, or by differences, and the error of p must fall like |x − a|ⁿ⁺¹.
 
     Args:
         f: a formula of one variable, or its text.
@@ -122,11 +121,10 @@ def _coefficients(f: Formula, variable: str, centre: float, order: int) -> tuple
                 if tree is not None
                 else "the derivative is too long to write"
             )
-            notes = (
-                [f"From order {k} on {why}: the coefficients are those of Cauchy's integral round the centre."]
-                if not notes
-                else notes
-            )
+            if not notes:
+                notes.append(
+                    f"From order {k} on {why}: the coefficients are those of Cauchy's integral round the centre."
+                )
             check = Check(
                 "Cauchy's integral",
                 (),
@@ -154,10 +152,18 @@ def _coefficients(f: Formula, variable: str, centre: float, order: int) -> tuple
             return steps, notes
         steps.append(
             Step(
-                "coefficient", COEFFICIENT.name, COEFFICIENT.law, COEFFICIENT.latex, f.tree if tree is None else tree, coefficient,
-                variable, (("k", Number(k)), ("a", a)), check=check, applied=value,
+                "coefficient",
+                COEFFICIENT.name,
+                COEFFICIENT.law,
+                COEFFICIENT.latex,
+                f.tree if tree is None else tree,
+                coefficient,
+                variable,
+                (("k", Number(k)), ("a", a)),
+                check=check,
+                applied=value,
             )
-        )  # fmt: skip
+        )
     return steps, notes
 
 
@@ -241,7 +247,7 @@ def _polynomial(coefficients: list[Node], variable: str, centre: float) -> Node:
     for k, c in enumerate(coefficients):
         if c == ZERO:
             continue
-        power = [] if k == 0 else [x if k == 1 else Apply("pow", (x, Number(k)))]
+        power: list[Node] = [] if k == 0 else [x if k == 1 else Apply("pow", (x, Number(k)))]
         terms.append(shortest_term(c, power))
     if not terms:
         return ZERO
@@ -294,9 +300,12 @@ def _sum(tree: Node, polynomial: Node, variable: str, centre: float, order: int)
         (("n", Number(order)), ("a", number(centre))),
         check=check,
     )
-    near = [x for x in (0.1, 0.5, 1.0, 2.0)]
-    told = [f"{numeral(float(max(error(np.float64(x)), error(np.float64(-x)))), 2, True)} at a distance of {x:g}" for x in near
-            if np.isfinite(error(np.float64(x))) and np.isfinite(error(np.float64(-x)))]  # fmt: skip
+    near = (0.1, 0.5, 1.0, 2.0)
+    told = [
+        f"{numeral(float(max(error(np.float64(x)), error(np.float64(-x)))), 2, True)} at a distance of {x:g}"
+        for x in near
+        if np.isfinite(error(np.float64(x))) and np.isfinite(error(np.float64(-x)))
+    ]
     exact = bool(np.all(sizes[np.isfinite(sizes)] <= 100 * floor))
     notes = (
         ["The polynomial is the function itself."]

@@ -130,7 +130,7 @@ def _place(equation: Equation, folds: Folds) -> tuple[Any, str, str, Frame | Non
     operator = next((f for f in reversed(frames[:user]) if "array_methods" in f.file), None)
     opened = user
     for i in range(user - 1, -1, -1):
-        if frames[i] is operator and "method" not in operator.function:
+        if operator is not None and frames[i] is operator and "method" not in operator.function:
             break
         if not _named(frames[i], folds.own):
             continue

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sympy
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
 from sympy.integrals import manualintegrate as manual
 
 from cycloid.core.interchange import from_data, to_data
@@ -32,8 +33,9 @@ _TABLE = {
 # Functions that are defined as integrals: there is no elementary form.
 _SPECIAL = {
     "ErfRule": "the error function", "SiRule": "the sine integral", "CiRule": "the cosine integral",
-    "EiRule": "the exponential integral", "LiRule": "the logarithmic integral", "ShiRule": "the hyperbolic sine integral",
-    "ChiRule": "the hyperbolic cosine integral", "FresnelCRule": "a Fresnel integral", "FresnelSRule": "a Fresnel integral",
+    "EiRule": "the exponential integral", "LiRule": "the logarithmic integral",
+    "ShiRule": "the hyperbolic sine integral", "ChiRule": "the hyperbolic cosine integral",
+    "FresnelCRule": "a Fresnel integral", "FresnelSRule": "a Fresnel integral",
     "UpperGammaRule": "the incomplete gamma function", "PolylogRule": "a polylogarithm",
     "EllipticFRule": "an elliptic integral", "EllipticERule": "an elliptic integral",
 }  # fmt: skip
@@ -86,7 +88,7 @@ def _proved(integrand: Any, symbol: Any) -> bool:
         return False
     plain = sympy.Symbol("x_")
     try:
-        found = risch_integrate(integrand.xreplace({symbol: plain}), plain)
+        found: Any = risch_integrate(integrand.xreplace({symbol: plain}), plain)
     except Exception:  # outside of what the algorithm covers
         return False
     return found.has(NonElementaryIntegral)
@@ -214,7 +216,8 @@ class _Writer:
             result = None
         return {
             "rule": name, "given": self._data(given, letters), "variable": symbol.name, "result": result,
-            "where": [[letter, self._data(tree, letters)] for letter, tree in where], "steps": list(below), "note": note,
+            "where": [[letter, self._data(tree, letters)] for letter, tree in where], "steps": list(below),
+            "note": note,
         }  # fmt: skip
 
     def _data(self, expression: Any, letters: dict[Any, Any]) -> Any:
@@ -250,7 +253,8 @@ class _Writer:
 
     def _CyclicPartsRule(self, rule: Any, given: Any, symbol: Any, letters: Any, depth: int) -> dict[str, Any]:
         below = [self.node(part.v_step, part.dv, symbol, letters, depth + 1) for part in rule.parts_rules]
-        note = f"After {len(rule.parts_rules)} integrations by parts the integral stands on the right too, and is solved for."
+        turns = len(rule.parts_rules)
+        note = f"After {turns} integrations by parts the integral stands on the right too, and is solved for."
         first = rule.parts_rules[0]
         return self._made(
             "cycle",
@@ -298,8 +302,7 @@ def _kind_of_rewriting(before: Any, after: Any, symbol: Any) -> str:
     rational = before.is_rational_function(*before.free_symbols)
     if rational and sympy.expand(after).is_Add and sympy.denom(sympy.together(before)).has(symbol):
         return "fractions"
-    trigonometric = sympy.functions.elementary.trigonometric.TrigonometricFunction
-    if before.has(trigonometric) and after.has(trigonometric):
+    if before.has(TrigonometricFunction) and after.has(TrigonometricFunction):
         return "identity"
     return "rewritten"
 

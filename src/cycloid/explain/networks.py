@@ -1,4 +1,4 @@
-"""A network as a row of layers, and backpropagation through it as data: the formulas of a textbook and their numbers."""
+"""A network as a row of layers, and backpropagation through it as data: the textbook's formulas and their numbers."""
 
 from __future__ import annotations
 
@@ -98,10 +98,8 @@ def _rowed(row: list[tuple[str, Any]]) -> list[Block] | None:
             blocks.append(Block(label, part.weight, part.bias, False, _identity, "identity", scalar))
             continue
         function = part.fn if isinstance(part, eqx.nn.Lambda) else part
-        if (
-            isinstance(part, eqx.nn.Identity)
-            or getattr(function, "__name__", "") == "<lambda>"
-            and _is_identity(function)
+        if isinstance(part, eqx.nn.Identity) or (
+            getattr(function, "__name__", "") == "<lambda>" and _is_identity(function)
         ):
             continue
         known = callable(function) and not isinstance(function, eqx.Module)

@@ -5,6 +5,7 @@ Nothing here uses a rule of differentiation, so that what the rules gave is trie
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -228,7 +229,7 @@ def settled(quotients: Sequence[Any], ratio: float) -> tuple[Any, Any]:
     power = 1.0
     while len(row) > 1:
         power *= ratio
-        finer = [(power * b - a) / (power - 1) for a, b in zip(row[:-1], row[1:], strict=True)]
+        finer = [(power * b - a) / (power - 1) for a, b in itertools.pairwise(row)]
         for a, b, new in zip(row[:-1], row[1:], finer, strict=True):
             change = np.maximum(np.abs(new - a), np.abs(new - b))
             better = np.isfinite(change) & (change < error)

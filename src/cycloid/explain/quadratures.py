@@ -93,7 +93,9 @@ def singularity(tree: Node, variable: str, ends: tuple[float, float]) -> float |
         low, high = max(x0 - 20 * step, bottom), min(x0 + 20 * step, top)
     away = width * 10.0 ** -np.arange(3.0, 9.0)
     with np.errstate(all="ignore"):
-        sides = np.abs([np.where((x0 + s * away > bottom) & (x0 + s * away < top), at(x0 + s * away), 0.0) for s in (1, -1)])
+        sides = np.abs(
+            [np.where((x0 + s * away > bottom) & (x0 + s * away < top), at(x0 + s * away), 0.0) for s in (1, -1)]
+        )
     near = np.nanmax(np.where(np.isfinite(sides), sides, 0.0), axis=0)
     if not near[0] > 0 or near[-1] < 100 * near[0]:
         return None

@@ -27,9 +27,7 @@ MULTIPLE: Final = Rule("constant multiple", "(c·u)′ = c·u′", r"(c\,u)'=c\,
 SIGN: Final = Rule("sign", "(−u)′ = −u′", r"(-u)'=-u'")
 SUM: Final = Rule("sum rule", "(u + v)′ = u′ + v′", r"(u+v)'=u'+v'")
 PRODUCT: Final = Rule("product rule", "(u·v)′ = u′·v + u·v′", r"(uv)'=u'v+uv'")
-PRODUCTS: Final = Rule(
-    "product rule", "(u·v·w)′ = u′·v·w + u·v′·w + u·v·w′", r"(uvw)'=u'vw+uv'w+uvw'"
-)  # fmt: skip
+PRODUCTS: Final = Rule("product rule", "(u·v·w)′ = u′·v·w + u·v′·w + u·v·w′", r"(uvw)'=u'vw+uv'w+uvw'")
 QUOTIENT: Final = Rule("quotient rule", "(u/v)′ = (u′·v − u·v′)/v²", r"\left(\frac uv\right)'=\frac{u'v-uv'}{v^2}")
 RECIPROCAL: Final = Rule("reciprocal rule", "(c/v)′ = −c·v′/v²", r"\left(\frac cv\right)'=-\frac{c\,v'}{v^2}")
 POWER: Final = Rule("power rule", "(xⁿ)′ = n·xⁿ⁻¹", r"(x^n)'=n\,x^{n-1}")
@@ -142,30 +140,34 @@ INTEGRALS: Final[dict[str, Rule]] = {
     "arctangent": Rule(
         "inverse tangent", "∫ 1/(x² + a²) dx = arctan(x/a)/a", r"\int\frac{dx}{x^2+a^2}=\frac1a\arctan\frac xa"
     ),
-    "arcsine": Rule("inverse sine", "∫ 1/√(a² − x²) dx = arcsin(x/a)", r"\int\frac{dx}{\sqrt{a^2-x^2}}=\arcsin\frac xa"),
+    "arcsine": Rule(
+        "inverse sine", "∫ 1/√(a² − x²) dx = arcsin(x/a)", r"\int\frac{dx}{\sqrt{a^2-x^2}}=\arcsin\frac xa"
+    ),
     "arsinh": Rule(
-        "inverse hyperbolic sine", "∫ 1/√(x² + a²) dx = arsinh(x/a)", r"\int\frac{dx}{\sqrt{x^2+a^2}}=\operatorname{arsinh}\frac xa"
+        "inverse hyperbolic sine",
+        "∫ 1/√(x² + a²) dx = arsinh(x/a)",
+        r"\int\frac{dx}{\sqrt{x^2+a^2}}=\operatorname{arsinh}\frac xa",
     ),
     "step": Rule("unit step", "∫ Θ(x) dx = x·Θ(x)", r"\int\Theta(x)\,dx=x\,\Theta(x)"),
     "root": Rule("root of a quadratic", "from a table of integrals", r"\text{from a table of integrals}"),
     "known": Rule("table of integrals", "from a table of integrals", r"\text{from a table of integrals}"),
     "sum": Rule("sum rule", "∫ (f + g) dx = ∫ f dx + ∫ g dx", r"\int(f+g)\,dx=\int f\,dx+\int g\,dx"),
     "multiple": Rule("constant multiple", "∫ c·f dx = c·∫ f dx", r"\int c\,f\,dx=c\int f\,dx"),
-    "linear": Rule(
-        "linear substitution", "∫ f(a·x + b) dx = F(a·x + b)/a", r"\int f(ax+b)\,dx=\frac1aF(ax+b)"
-    ),
+    "linear": Rule("linear substitution", "∫ f(a·x + b) dx = F(a·x + b)/a", r"\int f(ax+b)\,dx=\frac1aF(ax+b)"),
     "substitution": Rule("substitution", "∫ f(u)·u′ dx = ∫ f(u) du", r"\int f(u)\,u'\,dx=\int f(u)\,du"),
     "parts": Rule("integration by parts", "∫ f·g′ dx = f·g − ∫ f′·g dx", r"\int f\,g'\,dx=f\,g-\int f'g\,dx"),
     "cycle": Rule("integration by parts", "∫ f·g′ dx = f·g − ∫ f′·g dx", r"\int f\,g'\,dx=f\,g-\int f'g\,dx"),
     "fractions": Rule("partial fractions", "a fraction as a sum of simpler ones", r"\text{partial fractions}"),
     "identity": Rule("trigonometric identity", "the integrand, written in another way", r"\text{an identity}"),
     "rewritten": Rule("rewritten", "the integrand, written in another way", r"\text{the integrand, rewritten}"),
-    "square": Rule("completing the square", "x² + b·x + c = (x + b/2)² + c − b²/4", r"x^2+bx+c=(x+\tfrac b2)^2+c-\tfrac{b^2}4"),
+    "square": Rule(
+        "completing the square", "x² + b·x + c = (x + b/2)² + c − b²/4", r"x^2+bx+c=(x+\tfrac b2)^2+c-\tfrac{b^2}4"
+    ),
     "trigonometric": Rule(
         "trigonometric substitution", "x as a trigonometric function of t", r"x\text{ as a trigonometric function of }t"
     ),
     "special": Rule("special function", "defined as this integral", r"\text{defined as this integral}"),
     "algebra": Rule("by an algorithm", "found by computer algebra, without steps", r"\text{by computer algebra}"),
-}  # fmt: skip
+}
 DEFINITE: Final = Rule("fundamental theorem", "∫ₐᵇ f dx = F(b) − F(a)", r"\int_a^b f\,dx=F(b)-F(a)")
 QUADRATURE: Final = Rule("numerical integration", "adaptive quadrature by SciPy's quad", r"\text{adaptive quadrature}")

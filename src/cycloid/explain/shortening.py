@@ -11,7 +11,8 @@ import numpy as np
 
 from cycloid.core.syntax import Apply, Node, count, is_condition
 from cycloid.explain import probing
-from cycloid.explain.tidying import Exponent, Term, _from_terms, _multiplied, _terms, size, tidy
+from cycloid.explain.terms import Exponent, Term, from_terms, multiplied, raised
+from cycloid.explain.tidying import size, term_of, terms_of, tidy
 
 _MOST_TERMS = 24  # a product is not multiplied out beyond so many terms
 _LARGE, _HUGE = 14, 200  # results of so many parts are also given to SymPy, longer ones are beyond a teacher's form
@@ -40,14 +41,14 @@ def shortest(tree: Node) -> Node:
 
 def expanded(tree: Node) -> Node:
     """Products of sums multiplied out, as long as they stay short."""
-    return _from_terms(_expanded_terms(tree))
+    return from_terms(_expanded_terms(tree))
 
 
 def _expanded_terms(tree: Node) -> tuple[Term, ...]:
     collected: list[Term] = []
-    for term in _terms(tree):
+    for term in terms_of(tree):
         collected += _expanded_term(term)
-    return _terms(_from_terms(collected))
+    return terms_of(from_terms(collected))
 
 
 def _expanded_term(term: Term) -> list[Term]:
@@ -57,18 +58,18 @@ def _expanded_term(term: Term) -> list[Term]:
     for base, exponent in term.powers:
         whole = isinstance(exponent, Fraction) and exponent.denominator == 1 and 0 < exponent <= 4
         if isinstance(base, Apply) and base.head == "add" and whole and isinstance(exponent, Fraction):
-            sums += [_terms(base)] * int(exponent)
+            sums += [terms_of(base)] * int(exponent)
         else:
             kept.append((base, exponent))
     if not sums or np.prod([len(s) for s in sums]) > _MOST_TERMS:
         return [term]
     outer = Term(term.coefficient, tuple(kept))
-    return [_multiplied([outer, *choice]) for choice in itertools.product(*sums)]
+    return [multiplied([outer, *choice]) for choice in itertools.product(*sums)]
 
 
 def factored(tree: Node, expand: bool = False) -> Node:
     """A sum with the powers that all its terms share taken out, over one denominator."""
-    terms = _terms(tree)
+    terms = terms_of(tree)
     if len(terms) < 2:
         return _inside(terms, expand) if terms else tree
     common: dict[Node, Fraction] = {}
@@ -82,21 +83,19 @@ def factored(tree: Node, expand: bool = False) -> Node:
     if not taken.powers:
         return tree
     inverse = Term(Fraction(1), tuple((base, -e) for base, e in taken.powers if isinstance(e, Fraction)))
-    rest = _from_terms(_terms(_from_terms([_multiplied([term, inverse]) for term in terms])))
-    return tidy(_from_terms([_multiplied([taken, *_as_factor(expanded(rest) if expand else rest)])]))
+    rest = from_terms(terms_of(from_terms([multiplied([term, inverse]) for term in terms])))
+    return tidy(from_terms([multiplied([taken, *_as_factor(expanded(rest) if expand else rest)])]))
 
 
 def _shared(terms: Sequence[Term], base: Node, exponent: Exponent, expand: bool) -> Node:
     """A sum whose terms all hold one power with a symbolic exponent, such as e^(−x)."""
     rest = [Term(t.coefficient, tuple(p for p in t.powers if p[0] != base)) for t in terms]
-    inner = factored(_from_terms(_terms(_from_terms(rest))), expand)
-    return tidy(_from_terms([_multiplied([Term(Fraction(1), ((base, exponent),)), *_as_factor(inner)])]))
+    inner = factored(from_terms(terms_of(from_terms(rest))), expand)
+    return tidy(from_terms([multiplied([Term(Fraction(1), ((base, exponent),)), *_as_factor(inner)])]))
 
 
 def _as_factor(tree: Node) -> list[Term]:
-    from cycloid.explain.tidying import _term
-
-    return [_term(tree)]
+    return [term_of(tree)]
 
 
 def _inside(terms: Sequence[Term], expand: bool) -> Node:
@@ -107,15 +106,13 @@ def _inside(terms: Sequence[Term], expand: bool) -> Node:
         inner = base
         if isinstance(base, Apply) and base.head == "add":
             inner = min(factored(base, expand), *([expanded(base)] if expand else []), base, key=size)
-        parts.append(_multiplied([_raised_factor(inner, exponent)]))
-    return tidy(_from_terms([_multiplied([Term(term.coefficient), *parts])]))
+        parts.append(multiplied([_raised_factor(inner, exponent)]))
+    return tidy(from_terms([multiplied([Term(term.coefficient), *parts])]))
 
 
 def _raised_factor(tree: Node, exponent: Exponent) -> Term:
-    from cycloid.explain.tidying import _raised, _term
-
     if isinstance(exponent, Fraction) and isinstance(tree, Apply):
-        return _raised(_term(tree), exponent)
+        return raised(term_of(tree), exponent)
     return Term(Fraction(1), ((tree, exponent),))
 
 

@@ -7,7 +7,7 @@ import functools
 import linecache
 import os
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,7 @@ def library_of(file: str, own: str) -> str | None:
     return None
 
 
-def own_folder(function: Callable[..., Any]) -> str:
+def own_folder(function: Any) -> str:
     """The package that an installed function comes from, to be read as the user's; "" elsewhere."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -183,7 +183,7 @@ def _place(node: Any) -> tuple[int, int, int, int]:
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 
-def captured_names(function: Callable[..., Any], arrays: Iterable[Any]) -> dict[int, str]:
+def captured_names(function: Any, arrays: Iterable[Any]) -> dict[int, str]:
     """The names by which a function knows arrays from outside, by the identity of the array."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
@@ -206,4 +206,4 @@ def captured_names(function: Callable[..., Any], arrays: Iterable[Any]) -> dict[
 
 
 def _is_data(value: Any) -> bool:
-    return isinstance(value, jax.Array | dict | list | tuple) or isinstance(value, equinox.Module)
+    return isinstance(value, jax.Array | dict | list | tuple | equinox.Module)

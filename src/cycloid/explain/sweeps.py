@@ -1,4 +1,4 @@
-"""The numbers of a computation: values forward, slopes backward, the product along each path, and the slopes found again.
+"""The numbers of a computation: values forward, slopes backward, products along paths, and the slopes found again.
 
 Everything backward is one compiled run; the check is another, which moves one quantity at a time and computes the rest
 of the program anew, without any derivative.
@@ -49,7 +49,7 @@ class Link:
 
 
 def link(group: Group) -> Link:
-    """The operands of a step. A single operation such as x·x has as many as it has places, others one for each input."""
+    """The operands of a step. An operation such as x·x has as many as it has places, others one for each input."""
     if len(group.equations) == 1 and group.equations[0].loop is None:
         (equation,) = group.equations
         places = tuple(atom for atom in equation.inputs if isinstance(atom, int))
@@ -152,7 +152,7 @@ def _pulled(item: Link, inputs: Sequence[Any]) -> tuple[list[Any], Callable[...,
 
 
 def _locals(item: Link, values: dict[int, Any]) -> list[list[Any]]:
-    """For each operand and output, the local derivative: of single numbers, or entry by entry of a step with a formula."""
+    """For each operand and output the local derivative, of single numbers or entry by entry where a formula is."""
     outputs = item.group.outputs
     rows: list[list[Any]] = [[None] * len(outputs) for _ in item.operands]
     inputs = [values[n] for n in item.operands]
@@ -192,7 +192,7 @@ def _turns(item: Link, values: dict[int, Any], adjoints: dict[int, Any]) -> tupl
     loop = item.group.loop
     assert loop is not None
     equation = item.group.main
-    made = {n: v for n, v in values.items()}
+    made = dict(values)
     for other in item.group.equations:
         if other is not equation:
             read = [a.value if isinstance(a, Constant) else made[a] for a in other.inputs]

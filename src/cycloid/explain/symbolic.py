@@ -1,4 +1,4 @@
-"""The derivative of a formula explained: a tree of named rules, each tried at points, ending in the form of a teacher."""
+"""The derivative of a formula explained: a tree of named rules, each tried at points, ending in a teacher's form."""
 
 from __future__ import annotations
 

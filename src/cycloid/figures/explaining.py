@@ -29,8 +29,8 @@ def draw_derivation(result: Derivation, *, dark: bool = False) -> Any:
         dark: the dark theme.
 
     Returns:
-        A plotly figure: the graph of a computation; f with its derivatives and the tangent; f with the area under it and
-        its antiderivative; f with the partial sums of its series; the sizes of the slopes by layer.
+        A plotly figure: the graph of a computation; f with its derivatives and the tangent; f with the area under it
+        and its antiderivative; f with the partial sums of its series; the sizes of the slopes by layer.
     """
     if isinstance(result.evidence, Graph):
         return _graph(result, result.evidence, dark)
@@ -47,7 +47,8 @@ def _one_variable(result: Derivation) -> tuple[Formula, str]:
     given = Formula.from_tree(first.given, sorted(names(first.given) | {first.variable}))
     if len(given.variables) > 1:
         raise ValueError(
-            f"{given} has the variables {', '.join(given.variables)}: a figure shows a formula of one. Put numbers for the others."
+            f"{given} has the variables {', '.join(given.variables)}: a figure shows a formula of one. "
+            "Put numbers for the others."
         )
     return given, first.variable
 
@@ -87,7 +88,11 @@ def _area(result: Derivation, dark: bool) -> Any:
         height=520 if known else 380, layout={"showlegend": False},
     )  # fmt: skip
     if ends is not None:
-        inside = (x >= (low if ends[0] is None else ends[0])) & (x <= (high if ends[1] is None else ends[1])) & np.isfinite(y)
+        inside = (
+            (x >= (low if ends[0] is None else ends[0]))
+            & (x <= (high if ends[1] is None else ends[1]))
+            & np.isfinite(y)
+        )
         _fill(fig, x[inside], y[inside], c)
     curve(fig, x, y, "f", c["accent"], at={"row": 1, "col": 1}, width=2.5)
     fig.add_hline(y=0, line={"color": c["muted"], "width": 1}, row=1, col=1)
@@ -166,23 +171,36 @@ def _graph(result: Derivation, graph: Graph, dark: bool) -> Any:
     x, y = np.array([p[0] for p in places]), -np.array([p[1] for p in places])
     columns = np.ptp(x) + 1
     fig = canvas(
-        label(result.heading), "a box is a quantity: its value, and below it the slope of the result with respect to it", dark=dark,
-        height=int(150 + 88 * (np.ptp(y) + 1)), showlegend=False, **({"width": int(126 * columns)} if columns > 7 else {}),
+        label(result.heading),
+        "a box is a quantity: its value, and below it the slope of the result with respect to it", dark=dark,
+        height=int(150 + 88 * (np.ptp(y) + 1)), showlegend=False,
+        **({"width": int(126 * columns)} if columns > 7 else {}),
     )  # fmt: skip
     for edge in graph.edges:
         _edge(fig, graph, edge, x, y, c)
     hover = [_hover(graph, i) for i in range(len(graph.quantities))]
     fig.add_trace(go.Scatter(
-        x=x, y=y, mode="markers", marker={"size": 34, "color": "rgba(0,0,0,0)"}, hovertext=hover, hoverinfo="text", name="quantities",
+        x=x, y=y, mode="markers", marker={"size": 34, "color": "rgba(0,0,0,0)"}, hovertext=hover, hoverinfo="text",
+        name="quantities",
     ))  # fmt: skip
     for i, quantity in enumerate(graph.quantities):
         role = "accent" if quantity.role == "input" else "ink" if i == graph.result else "rule"
-        slope = "" if i == graph.result or quantity.adjoint_size is None else _short(quantity.adjoint, quantity.adjoint_size)
-        value = f" = {_short(quantity.value, quantity.size)}" if quantity.shape == () else f", {'×'.join(map(str, quantity.shape))}"
+        slope = (
+            ""
+            if i == graph.result or quantity.adjoint_size is None
+            else _short(quantity.adjoint, quantity.adjoint_size)
+        )
+        value = (
+            f" = {_short(quantity.value, quantity.size)}"
+            if quantity.shape == ()
+            else f", {'×'.join(map(str, quantity.shape))}"
+        )
         fig.add_annotation(
-            x=x[i], y=y[i], text=f"<i>{label(_pretty(quantity.name))}</i>{value}<br><span style='color:{c['warm']}'>{slope or '&nbsp;'}</span>",
-            showarrow=False, font={"size": 12, "color": c["ink"], "family": SERIF}, bgcolor=c["sheet"], bordercolor=c[role], borderwidth=1.5,
-            borderpad=5, align="center",
+            x=x[i], y=y[i],
+            text=f"<i>{label(_pretty(quantity.name))}</i>{value}<br>"
+            f"<span style='color:{c['warm']}'>{slope or '&nbsp;'}</span>",
+            showarrow=False, font={"size": 12, "color": c["ink"], "family": SERIF}, bgcolor=c["sheet"],
+            bordercolor=c[role], borderwidth=1.5, borderpad=5, align="center",
         )  # fmt: skip
     fig.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
     fig.update_yaxes(visible=False, range=[y.min() - 0.9, y.max() + 0.9])
@@ -227,15 +245,15 @@ def _edge(fig: Any, graph: Graph, edge: Any, x: np.ndarray, y: np.ndarray, c: di
     smooth = t * t * (3 - 2 * t)
     path = y[start] + (y[end] - y[start]) * smooth + bow * 4 * t * (1 - t) * 0.75
     fig.add_trace(go.Scatter(
-        x=x[start] + (x[end] - x[start]) * t, y=path, mode="lines", line={"color": faded(c["muted"], 0.55), "width": 1.4},
-        hoverinfo="skip", showlegend=False, name="edge",
+        x=x[start] + (x[end] - x[start]) * t, y=path, mode="lines",
+        line={"color": faded(c["muted"], 0.55), "width": 1.4}, hoverinfo="skip", showlegend=False, name="edge",
     ))  # fmt: skip
     if edge.slope is not None:
         place = 0.5 if x[end] - x[start] <= 1 else 0.7
         k = int(place * 39)
         fig.add_annotation(
-            x=x[start] + (x[end] - x[start]) * t[k], y=path[k], text=f"·{numeral(edge.slope, 3, typeset=True)}", showarrow=False,
-            font={"size": 11, "color": c["accent"]}, bgcolor=c["paper"], borderpad=1,
+            x=x[start] + (x[end] - x[start]) * t[k], y=path[k], text=f"·{numeral(edge.slope, 3, typeset=True)}",
+            showarrow=False, font={"size": 11, "color": c["accent"]}, bgcolor=c["paper"], borderpad=1,
         )  # fmt: skip
 
 
@@ -250,8 +268,9 @@ def _layers(result: Derivation, network: Network, dark: bool) -> Any:
         tables = [layer.backward[k].table if len(layer.backward) > k else None for layer in network.layers]
         sizes = [np.nan if t is None or t.size is None else t.size.norm for t in tables]
         fig.add_trace(go.Scatter(
-            x=where, y=sizes, name=name, mode="lines+markers+text", line={"color": colour, "width": 2}, marker={"size": 9},
-            text=[numeral(np.float64(s), 3, typeset=True) for s in sizes], textposition="top center", textfont={"color": colour}, cliponaxis=False,
+            x=where, y=sizes, name=name, mode="lines+markers+text", line={"color": colour, "width": 2},
+            marker={"size": 9}, text=[numeral(np.float64(s), 3, typeset=True) for s in sizes],
+            textposition="top center", textfont={"color": colour}, cliponaxis=False,
         ))  # fmt: skip
     fig.update_yaxes(type="log", title="norm", exponentformat="power", dtick=1 if _decades(fig) > 1 else None)
     fig.update_xaxes(range=[-0.4, len(where) - 0.6])

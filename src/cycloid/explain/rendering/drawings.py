@@ -42,13 +42,17 @@ def _box(quantity: Quantity, x: float, y: float, result: bool) -> str:
     stroke = "var(--accent)" if inputs else "var(--ink)" if result else "var(--rule)"
     weight = 2 if inputs or result else 1.25
     slope = "" if quantity.adjoint_size is None or result else _slope(quantity)
+    text = lambda dx, dy, anchor, fill, size, words: (
+        f'<text x="{x + dx:g}" y="{y + dy:g}" font-size="{size}" text-anchor="{anchor}" fill="var(--{fill})"'
+        f"{words}</text>"
+    )
+    name = f' font-style="italic" font-family="Georgia,serif">{escape(letter(quantity.name))}'
     return (
         f'<g><title>{escape(quantity.label)}</title><rect x="{x:g}" y="{y:g}" width="{_WIDE}" height="{_HIGH}" rx="5" '
         f'fill="var(--sheet)" stroke="{stroke}" stroke-width="{weight}"/>'
-        f'<text x="{x + 9:g}" y="{y + 19:g}" font-size="14" font-style="italic" font-family="Georgia,serif" fill="var(--ink)">'
-        f"{escape(letter(quantity.name))}</text>"
-        f'<text x="{x + _WIDE - 9:g}" y="{y + 19:g}" font-size="11.5" text-anchor="end" fill="var(--ink)">{escape(_value(quantity))}</text>'
-        f'<text x="{x + _WIDE - 9:g}" y="{y + 37:g}" font-size="11.5" text-anchor="end" fill="var(--bad)">{escape(slope)}</text></g>'
+        f"{text(9, 19, 'start', 'ink', 14, name)}"
+        f"{text(_WIDE - 9, 19, 'end', 'ink', 11.5, '>' + escape(_value(quantity)))}"
+        f"{text(_WIDE - 9, 37, 'end', 'bad', 11.5, '>' + escape(slope))}</g>"
     )
 
 
@@ -80,8 +84,8 @@ def _edge(graph: Graph, index: int, at: list[tuple[float, float]]) -> str:
         if x2 - x1 < _ACROSS:
             x, y = (x1 + x2) / 2, _on_curve(y1, y1 + bow, y2 + bow, y2, 0.5)
         label = (
-            f'<text x="{x:g}" y="{y - 5:g}" font-size="11" text-anchor="middle" fill="var(--accent)" stroke="var(--paper)" '
-            f'stroke-width="3" paint-order="stroke">{escape("·" + short(edge.slope))}</text>'
+            f'<text x="{x:g}" y="{y - 5:g}" font-size="11" text-anchor="middle" fill="var(--accent)" '
+            f'stroke="var(--paper)" stroke-width="3" paint-order="stroke">{escape("·" + short(edge.slope))}</text>'
         )
     return f'<path d="{curve}" fill="none" stroke="var(--muted)" stroke-width="1.1" opacity="0.75"/>{label}'
 

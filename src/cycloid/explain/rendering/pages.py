@@ -1,4 +1,4 @@
-"""An explanation as an HTML fragment: its own style and nothing from outside, formulas as MathML, every text escaped."""
+"""An explanation as an HTML fragment: its own style, nothing from outside, formulas as MathML, every text escaped."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def mark(check: Check | None) -> str:
     if check is None:
         return "<span></span>"
     kind = check.verdict.split()[0]
-    return f'<span class="mark {kind}" title="{escape(said(check))}" aria-label="{escape(check.verdict)}">{MARKS[check.verdict]}</span>'
+    told, verdict = escape(said(check)), escape(check.verdict)
+    return f'<span class="mark {kind}" title="{told}" aria-label="{verdict}">{MARKS[check.verdict]}</span>'
 
 
 def tree_item(step: Step) -> str:

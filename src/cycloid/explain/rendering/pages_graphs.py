@@ -73,7 +73,8 @@ def _what(operation: Operation, graph: Graph) -> str:
     if not operation.inside:
         return shown
     listed = escape(", ".join(operation.inside))
-    return f'{shown}<details><summary>{len(operation.inside)} operations inside</summary><span class="note">{listed}</span></details>'
+    title = f"{len(operation.inside)} operations inside"
+    return f'{shown}<details><summary>{title}</summary><span class="note">{listed}</span></details>'
 
 
 def _symbol(quantity: Quantity) -> str:
@@ -155,8 +156,9 @@ def _layers(graph: Graph) -> str:
             q = graph.quantities[out]
             entries = f"{short(q.size.least)} … {short(q.size.most)}" if q.size and q.shape else ""
             rows.append([
-                _symbol(q), _what(operation, graph), shape_text(q.shape) or "number", short(q.size.norm) if q.size else "", entries,
-                short(q.adjoint_size.norm) if q.adjoint_size else "", mark(q.check), _code(operation, file),
+                _symbol(q), _what(operation, graph), shape_text(q.shape) or "number",
+                short(q.size.norm) if q.size else "", entries, short(q.adjoint_size.norm) if q.adjoint_size else "",
+                mark(q.check), _code(operation, file),
             ])  # fmt: skip
     head = ["", "step", "shape", "norm", "entries", "norm of slope", "", "in the code"]
     return _heading("Step by step, from the inputs to the result") + table(head, rows, (2, 3, 4, 5))

@@ -1,4 +1,4 @@
-"""Backpropagation as HTML: layer by layer, the equations beside the matrices, large ones as a picture of their entries."""
+"""Backpropagation as HTML: layer by layer, the equations beside the matrices, large ones as pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def network_section(network: Network) -> str:
     loss = f'<p class="last">L = {escape(network.loss)} = <strong>{escape(short(network.value, 8))}</strong></p>'
     return (
         f"<h4>Forward, with the examples as rows</h4>{forward}{loss}"
-        f"<h4>Backward: δ is the slope of L with respect to Z</h4>{backward}<h4>How the slope travels</h4>{_summary(network)}"
+        f"<h4>Backward: δ is the slope of L with respect to Z</h4>{backward}"
+        f"<h4>How the slope travels</h4>{_summary(network)}"
     )
 
 
@@ -41,7 +42,7 @@ def _block(layer: Layer, lines: tuple[Line, ...], law: str = "") -> str:
 
 
 def _equation(line: Line) -> str:
-    return f"<span style=\"font-family:Georgia,'Liberation Serif',serif;font-size:1.06em\">{escape(line.left)} = {escape(line.right)}</span>"
+    return f'<span class="equation">{escape(line.left)} = {escape(line.right)}</span>'
 
 
 def numbers(kept: Table) -> str:
@@ -63,7 +64,8 @@ def numbers(kept: Table) -> str:
 def _cell(x: float, largest: float) -> str:
     tint = 0.0 if not np.isfinite(x) else 0.30 * abs(x) / largest
     colour = "217,84,43" if x > 0 else "36,87,214"
-    return f'<td class="n" style="border:0;padding:.15rem .55rem;background:rgba({colour},{tint:.2f})">{escape(short(x))}</td>'
+    look = f"border:0;padding:.15rem .55rem;background:rgba({colour},{tint:.2f})"
+    return f'<td class="n" style="{look}">{escape(short(x))}</td>'
 
 
 def _picture(array: np.ndarray, largest: float) -> str:
@@ -71,9 +73,10 @@ def _picture(array: np.ndarray, largest: float) -> str:
     side = float(np.clip(min(360 / columns, 180 / rows), 3, 12))
     cells = "".join(
         f'<rect x="{j * side:.1f}" y="{i * side:.1f}" width="{side:.1f}" height="{side:.1f}" '
-        f'fill="var({"--bad" if array[i, j] > 0 else "--accent"})" opacity="{min(abs(array[i, j]) / largest, 1.0):.2f}"/>'
-        for i in range(rows) for j in range(columns)
-    )  # fmt: skip
+        f'fill="var({"--bad" if array[i, j] > 0 else "--accent"})" opacity="{abs(array[i, j]) / largest:.2f}"/>'
+        for i in range(rows)
+        for j in range(columns)
+    )
     width, height = columns * side, rows * side
     return (
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" role="img" '

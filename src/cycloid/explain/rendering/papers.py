@@ -14,16 +14,11 @@ from cycloid.explain.rendering.wording import conclusion, has_value, is_open, sh
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": r"\textminus{}", "·": r"\textperiodcentered{}",
-    "×": r"\ensuremath{\times}", "√": r"\ensuremath{\surd}", "…": r"\ldots{}",
-    "′": "'", "∂": r"\ensuremath{\partial}", "∫": r"\ensuremath{\int}", "→": r"\ensuremath{\to}", "Σ": r"\ensuremath{\Sigma}",
-    "ᵀ": r"\textsuperscript{T}",
-    "δ": r"\ensuremath{\delta}",
-    "ŷ": r"\ensuremath{\hat y}",
-    "ᵢ": r"\textsubscript{i}",
-    "ⱼ": r"\textsubscript{j}",
-    "σ": r"\ensuremath{\sigma}",
-    "π": r"\ensuremath{\pi}",
-    "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "⊙": r"\ensuremath{\odot}", "‖": r"\ensuremath{\|}",
+    "×": r"\ensuremath{\times}", "√": r"\ensuremath{\surd}", "…": r"\ldots{}", "′": "'",
+    "∂": r"\ensuremath{\partial}", "∫": r"\ensuremath{\int}", "→": r"\ensuremath{\to}", "Σ": r"\ensuremath{\Sigma}",
+    "ᵀ": r"\textsuperscript{T}", "δ": r"\ensuremath{\delta}", "ŷ": r"\ensuremath{\hat y}", "ᵢ": r"\textsubscript{i}",
+    "ⱼ": r"\textsubscript{j}", "σ": r"\ensuremath{\sigma}", "π": r"\ensuremath{\pi}", "≤": r"\ensuremath{\le}",
+    "≥": r"\ensuremath{\ge}", "⊙": r"\ensuremath{\odot}", "‖": r"\ensuremath{\|}",
 }  # fmt: skip
 
 
@@ -102,7 +97,8 @@ def _coefficient(step: Step) -> str:
     if step.applied is None:
         return f"&{c}"
     x = latex_name(step.variable)
-    return rf"{f}({x}) &= {formula_latex(step.given)},\quad {f}({formula_latex(a)}) = {formula_latex(step.applied)},\quad {c}"
+    value = f"{f}({formula_latex(a)}) = {formula_latex(step.applied)}"
+    return rf"{f}({x}) &= {formula_latex(step.given)},\quad {value},\quad {c}"
 
 
 def _bound(tree: Node) -> str:

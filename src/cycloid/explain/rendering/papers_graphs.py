@@ -130,7 +130,8 @@ def _table(graph: Graph) -> str:
             size = short(q.size.norm) if q.size else ""
             slope = short(q.adjoint_size.norm) if q.adjoint_size else ""
             rows.append(
-                rf"${latex_name(q.name)}$ & {plain(formula_of(operation, graph))} & ${typeset(shape_text(q.shape)) or 1}$ & "
+                rf"${latex_name(q.name)}$ & {plain(formula_of(operation, graph))} & "
+                rf"${typeset(shape_text(q.shape)) or 1}$ & "
                 rf"${typeset(size)}$ & ${typeset(slope)}$ \\"
             )
     head = r"& step & shape & norm & norm of slope \\ \hline"

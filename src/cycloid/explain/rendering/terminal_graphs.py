@@ -86,8 +86,10 @@ def _layers(graph: Graph) -> list[str]:
             size, slope = q.size, q.adjoint_size
             rows.append([
                 f"  {letter(q.name)}", f"= {formula_of(operation, graph)}", shape_text(q.shape) or "number",
-                short(size.norm) if size else "", f"{short(size.least)} … {short(size.most)}" if size and q.shape else "",
-                short(slope.norm) if slope else "", MARKS[q.check.verdict] if q.check else "", _source(operation, file),
+                short(size.norm) if size else "",
+                f"{short(size.least)} … {short(size.most)}" if size and q.shape else "",
+                short(slope.norm) if slope else "", MARKS[q.check.verdict] if q.check else "",
+                _source(operation, file),
             ])  # fmt: skip
     title = "Step by step, from the inputs to the result" + (f", in {os.path.basename(file)}" if file else "")
     return [title, *(_cut(line) for line in columns(rows))]
@@ -101,8 +103,8 @@ def _parameters(graph: Graph) -> list[str]:
         if q.size is None or q.adjoint_size is None:
             continue
         rows.append([
-            f"  {letter(q.name)}", q.label, shape_text(q.shape) or "number", short(q.size.norm), short(q.adjoint_size.norm),
-            MARKS[q.check.verdict] if q.check else "",
+            f"  {letter(q.name)}", q.label, shape_text(q.shape) or "number", short(q.size.norm),
+            short(q.adjoint_size.norm), MARKS[q.check.verdict] if q.check else "",
         ])  # fmt: skip
     return ["What arrives at the inputs", *columns(rows)]
 

@@ -35,7 +35,8 @@ def network_lines(network: Network) -> list[str]:
 def title_of(layer: Layer) -> str:
     """Layer 2 (layers[1]): 3 → 1 unit, then tanh."""
     behind = "" if layer.activation == "identity" else f", then {layer.activation}"
-    return f"Layer {layer.number}{f' ({layer.label})' if layer.label else ''}: {layer.inputs} → {plural(layer.outputs, 'unit')}{behind}"
+    place = f" ({layer.label})" if layer.label else ""
+    return f"Layer {layer.number}{place}: {layer.inputs} → {plural(layer.outputs, 'unit')}{behind}"
 
 
 def _line(line: Line) -> list[str]:
