@@ -82,7 +82,7 @@ def _encode(tree: Any, arrays: list[np.ndarray]) -> Any:
     if tree is None or isinstance(tree, (bool, int, str)):
         return tree
     if isinstance(tree, float):
-        return tree if math.isfinite(tree) else {"float": repr(tree)}
+        return tree if math.isfinite(tree) else {"float": repr(float(tree))}  # of numpy too, whose repr differs
     if eqx.is_array(tree) or isinstance(tree, (np.ndarray, np.generic)):
         return _encode_array(tree, arrays)
     if isinstance(tree, dict):

@@ -147,8 +147,8 @@ def _numeric_power(value: Coefficient, exponent: Fraction) -> Term:
     if exponent.denominator == 1:
         size = abs(exponent.numerator) * math.log(max(abs(value.numerator), value.denominator))
         if size > math.log(_LARGEST):
-            return Term(Fraction(1), ((fraction(value), exponent),))
-        return Term(value ** int(exponent))
+            return Term(Fraction(1), ((fraction(Fraction(value)), exponent),))
+        return Term(Fraction(value ** int(exponent)))
     if value == 1:
         return Term(Fraction(1))
     over, left = _root_of(value.numerator * value.denominator ** (exponent.denominator - 1), exponent.denominator)
