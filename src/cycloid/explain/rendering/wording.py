@@ -132,8 +132,15 @@ def said(check: Check) -> str:
         return check.note
     count = len(check.value)
     where = "here" if count == 1 else f"at {count} points"
-    apart = f"differs by {numeral(check.disagreement, 2, typeset=True)}" if check.disagreement else "the same"
+    apart = (
+        "the same to rounding" if is_rounding(check) else f"differs by {numeral(check.disagreement, 2, typeset=True)}"
+    )
     return f"{check.method} {where}: {apart}"
+
+
+def is_rounding(check: Check) -> bool:
+    """Whether a difference is so far below what is allowed that its digits say nothing, and vary between machines."""
+    return check.disagreement <= 1e-4 * check.allowance
 
 
 def conclusion(derivation: Derivation) -> str:
@@ -147,6 +154,8 @@ def conclusion(derivation: Derivation) -> str:
     if list(found) == [AGREES]:
         parts = ["all agree"] if total > 1 else ["it agrees"]
     sentence = f"{total} numerical check{'s' if total > 1 else ''}: {', '.join(parts)}"
+    if list(found) == [AGREES] and all(map(is_rounding, derivation.checks)):
+        return f"{sentence} to rounding."
     if derivation.error_kind.name == "estimate" and list(found) in ([AGREES], [AGREES, UNCHECKED]):
         sentence += f"; the largest difference is {numeral(derivation.error, 2, typeset=True)}"
     return f"{sentence}."
