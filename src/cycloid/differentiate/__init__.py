@@ -2,7 +2,7 @@
 
 derivative  partial  directional        along one variable, one name, one direction
 grad  value_and_grad  jacobian          first derivatives of a pytree
-hessian  hvp  ggnvp  fvp                curvature, and products with it
+hessian  hvp  ggnvp  fvp  spectrum      curvature, and products with it
 laplacian  divergence  curl             fields in space
 plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
 names  named  blocks  as_matrix         matrices and the pytrees they belong to
@@ -10,6 +10,7 @@ names  named  blocks  as_matrix         matrices and the pytrees they belong to
 
 from __future__ import annotations
 
+from cycloid.differentiate.curvature import Spectrum, spectrum
 from cycloid.differentiate.gradients import grad, value_and_grad
 from cycloid.differentiate.jacobians import hessian, jacobian
 from cycloid.differentiate.laplacians import laplacian
@@ -19,6 +20,7 @@ from cycloid.differentiate.sparse import as_matrix, blocks, named, names, patter
 from cycloid.differentiate.vector_calculus import curl, divergence
 
 __all__ = [
+    "Spectrum",
     "as_matrix",
     "blocks",
     "curl",
@@ -37,5 +39,6 @@ __all__ = [
     "partial",
     "pattern_of",
     "plan",
+    "spectrum",
     "value_and_grad",
 ]

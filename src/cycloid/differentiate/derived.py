@@ -29,6 +29,8 @@ class Derived:
         function: what is differentiated.
         options: of the operator.
         compiled: False where the rule compiles for itself.
+        costly: True where even one call is worth compiling: otherwise a function made anew in a loop waits for its
+            second call.
     """
 
     operator: str
@@ -36,6 +38,7 @@ class Derived:
     function: Callable[..., Any]
     options: tuple[Any, ...] = ()
     compiled: bool = True
+    costly: bool = False
     recipe: Recipe | None = field(default=None, init=False)
     program: Program | None = field(default=None, init=False)
     fast: Callable[..., Any] | None = field(default=None, init=False)
@@ -125,7 +128,7 @@ def _program(derived: Derived, recipe: Recipe) -> Program:
     else:
         find = keeping.find
         run = lambda args, kwargs: _run(find(), layers, args, kwargs)
-    return kept(keeping, layers, lambda hesitant: Program(run, name, hesitant))
+    return kept(keeping, layers, lambda hesitant: Program(run, name, hesitant and not derived.costly))
 
 
 def _run(root: Any, layers: tuple, args: tuple, kwargs: dict) -> Any:

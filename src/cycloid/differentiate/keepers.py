@@ -21,8 +21,15 @@ from cycloid.differentiate.programs import Program
 MOST = 256
 
 _LAST_USED: dict[Hashable, Program] = {}
-_BY_FUNCTION: weakref.WeakKeyDictionary[Any, dict[Hashable, Program]] = weakref.WeakKeyDictionary()
+_BY_FUNCTION: weakref.WeakKeyDictionary[Any, Home] = weakref.WeakKeyDictionary()
 _BORN: weakref.WeakSet[types.CodeType] = weakref.WeakSet()
+
+
+class Home(NamedTuple):
+    """The programs of one function, and whether others were made by the same line of code before it."""
+
+    programs: dict[Hashable, Program]
+    has_siblings: bool
 
 
 class Keeper(NamedTuple):
@@ -69,21 +76,25 @@ def kept(keeping: Keeper, layers: Hashable, make: Callable[[bool], Program]) -> 
     key = (keeping.key, layers)
     if keeping.key is None or not hashable(key):
         return make(False)
-    home = _LAST_USED
+    programs, hesitant = _LAST_USED, False
     if keeping.anchor is not None:
-        home = _BY_FUNCTION.setdefault(keeping.anchor, {})
-    program = home.pop(key, None) or make(_has_siblings(keeping.anchor))
-    home[key] = program  # last in line
-    if len(home) > MOST:
-        del home[next(iter(home))]
+        if keeping.anchor not in _BY_FUNCTION:
+            _BY_FUNCTION[keeping.anchor] = Home({}, _has_siblings(keeping.anchor))
+        programs, hesitant = _BY_FUNCTION[keeping.anchor]
+    program = programs.pop(key, None) or make(hesitant)
+    programs[key] = program  # last in line
+    if len(programs) > MOST:
+        del programs[next(iter(programs))]
     return program
 
 
 def _has_siblings(function: Any) -> bool:
-    """Whether another function was made before by the same line: one made anew in a loop is seldom called twice."""
+    """Whether another function came from the same line: one made anew in a loop is seldom called twice."""
     code = getattr(function, "__code__", None)
-    if not isinstance(code, types.CodeType) or code in _BORN:
-        return code is not None
+    if not isinstance(code, types.CodeType):
+        return False
+    if code in _BORN:
+        return True
     _BORN.add(code)
     return False
 

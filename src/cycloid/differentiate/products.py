@@ -48,7 +48,7 @@ class Product(eqx.Module):
         return apply(self.maps, self.point, v)
 
     def block(self, vectors: Any) -> Any:
-        """M V for several vectors at once, in one pass over the kept arrays.
+        """M V for several vectors at once, in one call.
 
         Args:
             vectors: shaped like the point, with one more axis in front of every leaf that counts the vectors.
@@ -73,7 +73,9 @@ def _applied(maps: tuple[Function, ...], point: Any, v: Any) -> Any:
 
 
 def _blocked(maps: tuple[Function, ...], point: Any, vectors: Any) -> Any:
-    return jax.vmap(lambda v: _applied(maps, point, v))(vectors)
+    """On a CPU one after another in one program: side by side, its small products run 1.1 to 6 times more slowly."""
+    each = lambda v: _applied(maps, point, v)
+    return jax.lax.map(each, vectors) if jax.default_backend() == "cpu" else jax.vmap(each)(vectors)
 
 
 _applied_jitted, _blocked_jitted = jax.jit(_applied), jax.jit(_blocked)

@@ -4,8 +4,10 @@ maps, views            entries told by offset and strides; the part of an array 
 terms, merging         boxes of entries with their derivatives, added up where they tell of the same
 rules ... propagation  one rule an operation; the walk through the program of the derivative
 assembly ... symmetry  from terms to a matrix: no entry twice, one triangle mirrored
+keeping                what is computed once, and what a compiler may compute again
 colouring              products with sums of columns, for what the walk cannot go through
-plans, answers         which path and why; programs compiled once
+plans, planning        what is asked for; which path, and why
+answers                programs compiled once for each function and shape
 named                  the same numbers as pytrees, and with names
 """
 
@@ -22,7 +24,7 @@ from cycloid.differentiate.derived import Derived
 from cycloid.differentiate.sparse.answers import Wanted, sparse_matrix
 from cycloid.differentiate.sparse.named import as_matrix, blocks, named, names
 from cycloid.differentiate.sparse.patterns import Pattern, given_pattern
-from cycloid.differentiate.sparse.plans import Plan, Terms, refuse_too_large
+from cycloid.differentiate.sparse.plans import Plan, Request, refuse_too_large
 
 Function = Callable[..., Any]
 
@@ -51,8 +53,8 @@ def matrix_operator(
     found = None if pattern is None or isinstance(pattern, str) else given_pattern(pattern, operator)
     places = argnums if argnums is None or isinstance(argnums, int) else tuple(argnums)
     budget = None if memory is None else int(memory)
-    terms = Terms(operator, found, mode, places, budget, as_mesh(mesh), dense=pattern is None)
-    return Derived(operator, sparse_matrix, as_function(function), (Wanted(terms),), compiled=False)
+    request = Request(operator, found, mode, places, budget, as_mesh(mesh), dense=pattern is None)
+    return Derived(operator, sparse_matrix, as_function(function), (Wanted(request),), compiled=False)
 
 
 def plan(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> Plan:
@@ -80,7 +82,7 @@ def plan(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> Plan:
         ('maps', (999, 1000), 1998, 2)
     """
     wanted, function = _wanted(F, order)
-    variant, _ = wanted.programs(function).of(function, wanted.terms, args, kwargs)
+    variant, _ = wanted.programs(function).of(function, wanted.request, args, kwargs)
     return variant.plan
 
 
@@ -103,7 +105,7 @@ def pattern_of(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> 
         [[0, 0], [0, 1], [1, 1], [1, 2]]
     """
     wanted, function = _wanted(F, order)
-    variant, _ = wanted.programs(function).of(function, wanted.terms, args, kwargs)
+    variant, _ = wanted.programs(function).of(function, wanted.request, args, kwargs)
     indices = variant.draft.layout.indices()
     return Pattern(indices[:, 0], indices[:, 1], variant.plan.shape)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from cycloid.differentiate.sparse.maps import IndexMap, linear
+from cycloid.differentiate.sparse.maps import IndexMap, arranged, linear
 from cycloid.differentiate.sparse.overlaps import may_repeat
 from cycloid.differentiate.sparse.terms import Term, spread
 from cycloid.differentiate.sparse.views import positions
@@ -55,8 +57,47 @@ def _steps(kinds: Sequence[tuple[int, int]], row: int, column: int) -> list[int]
 
 
 def _added(whole: Term, term: Term, at: Sequence[IndexMap]) -> Term:
+    laid = _laid_out(whole, term, at)
+    if laid is not None:
+        total = jnp.add(spread(whole.coefficient, whole.extents), laid)
+        return replace(whole, coefficient=total, masked=whole.masked or term.masked)
     flat = spread(whole.coefficient, whole.extents).reshape(-1)
     places = positions(linear(at, whole.extents, len(term.extents)), term.extents, whole=True).reshape(-1)
     part = spread(term.coefficient, term.extents).reshape(-1)
     total = jnp.asarray(flat).at[places].add(part, unique_indices=not may_repeat(term), mode="promise_in_bounds")
     return replace(whole, coefficient=total.reshape(whole.extents), masked=whole.masked or term.masked)
+
+
+def _laid_out(whole: Term, term: Term, at: Sequence[IndexMap]) -> Any:
+    """The term's coefficient over the box of `whole`, zero where it has no entry; None for steps longer than one."""
+    carrier: dict[int, int] = {}
+    for axis, place in enumerate(at):
+        live = place.actives()
+        if len(live) > 1 or any(place.strides[own] != 1 for own in live):
+            return None
+        for own in live:
+            carrier.setdefault(own, axis)
+    if len(carrier) != len(term.extents):
+        return None
+    back = {axis: own for own, axis in carrier.items()}
+    part = arranged(jnp.asarray(term.coefficient), [back.get(axis) for axis in range(len(at))])
+    margins, mask = [(0, 0, 0)] * len(at), None
+    for axis, place in enumerate(at):
+        here = jax.lax.broadcasted_iota(jnp.int32, whole.extents, axis) - place.offset
+        if axis in back:
+            extent, room = term.extents[back[axis]], whole.extents[axis]
+            if extent == room:
+                continue
+            if part.shape[axis] != 1:
+                margins[axis] = (place.offset, room - extent - place.offset, 0)
+                continue
+            fits = (here >= 0) & (here < extent)
+        else:
+            live = place.actives()
+            other = carrier[live[0]] if live else None
+            shift = 0 if other is None else at[other].offset
+            there = 0 if other is None else jax.lax.broadcasted_iota(jnp.int32, whole.extents, other) - shift
+            fits = here == there
+        mask = fits if mask is None else mask & fits
+    part = jax.lax.pad(part, jnp.zeros((), part.dtype), margins)
+    return part if mask is None else jnp.where(mask, part, jnp.zeros((), part.dtype))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from jax.experimental.sparse import BCOO
 from jax.extend import core as jex
 
-from cycloid.differentiate.derived import recipe_of
+from cycloid.differentiate.derived import Derived, recipe_of
 from cycloid.differentiate.keepers import hashable, keeper, kept
 from cycloid.differentiate.sparse.drafts import Draft
 from cycloid.differentiate.sparse.linear import Call, called, root_of
 from cycloid.differentiate.sparse.named import blocks
-from cycloid.differentiate.sparse.plans import Plan, Planner, Terms
+from cycloid.differentiate.sparse.planning import Planner
+from cycloid.differentiate.sparse.plans import Plan, Request
 from cycloid.differentiate.sparse.slots import Unsupported
 
 # Shapes (and settings) of one function that are kept compiled.
 MOST_VARIANTS = 32
+
+# Types of arrays met so far that are no tracers.
+ARRAYS: set[type] = set()
 
 Function = Callable[..., Any]
 
@@ -40,13 +44,19 @@ class Variant:
     trees: tuple[Any, Any] | None
     run: Callable[..., Any] | None = None
     indices: Any = None
+    form: Any = None
 
     def plainly(self, arrays: Sequence[Any]) -> Any:
         """The matrix by a program compiled once."""
         if self.run is None:
             self.run = jax.jit(jex.jaxpr_as_fun(self.draft.program))
-            self.indices = None if self.trees else jnp.asarray(self.draft.layout.indices())
-        return self._matrix(self.run(*arrays)[0], self.indices)
+            if self.trees is None:
+                self.indices = jnp.asarray(self.draft.layout.indices())
+                self.form = jax.tree.structure(self._matrix(self.run(*arrays)[0], self.indices))
+        values = self.run(*arrays)[0]
+        if self.form is None:
+            return self._matrix(values, None)
+        return self.form.unflatten((values, self.indices))  # the constructor would look at the indices each time
 
     def traced(self, arrays: Sequence[Any]) -> Any:
         """The matrix as part of the running program."""
@@ -70,20 +80,20 @@ class Programs:
     fixed_indices: bool = False
     variants: dict[Hashable, Variant] = field(default_factory=dict)
 
-    def of(self, function: Function, terms: Terms, args: tuple, kwargs: dict) -> tuple[Variant, Call]:
+    def of(self, function: Function, request: Request, args: tuple, kwargs: dict) -> tuple[Variant, Call]:
         """The variant for this call, planned where there is none."""
         call = called(function, args, kwargs, self.fixed_indices)
         found = self.variants.get(call.key) if not call.traced and hashable(call.key) else None
         if found is not None:
             return found, call
         try:
-            planner = Planner(call, terms)
-            variant = Variant(*planner.chosen(), planner.trees() if terms.dense else None)
+            planner = Planner(call, request)
+            variant = Variant(*planner.chosen(), planner.trees() if request.dense else None)
         except Unsupported:
             if self.fixed_indices:
                 raise
             self.fixed_indices = True  # an index is looked up whose values are among the arguments
-            return self.of(function, terms, args, kwargs)
+            return self.of(function, request, args, kwargs)
         if not call.traced and not variant.draft.moving and hashable(call.key):
             self.variants[call.key] = variant
             if len(self.variants) > MOST_VARIANTS:
@@ -96,12 +106,14 @@ class Wanted:
     """What was asked for, and the programs that answer it.
 
     Args:
-        terms: what was asked for.
+        request: what was asked for.
         home: the programs, once they are found.
+        fast: those for arguments that are all arrays, by shapes.
     """
 
-    terms: Terms
+    request: Request
     home: dict[str, Programs] = field(default_factory=dict, compare=False, repr=False)
+    fast: dict[Hashable, Variant] = field(default_factory=dict, compare=False, repr=False)
 
     def __repr__(self) -> str:
         return "sparse"
@@ -109,15 +121,33 @@ class Wanted:
     def programs(self, function: Function) -> Programs:
         found = self.home.get("programs")
         if found is None:
-            layers = recipe_of(function).layers  # type: ignore[arg-type]
-            found = kept(keeper(root_of(function)), ("sparse", self.terms, layers), lambda _: Programs())
+            layers = recipe_of(cast(Derived, function)).layers
+            make: Any = lambda hesitant: Programs()
+            found = cast(Programs, kept(keeper(root_of(function)), ("sparse", self.request, layers), make))
             self.home["programs"] = found
         return found
 
 
 def sparse_matrix(function: Function, wanted: Wanted, args: tuple, kwargs: dict) -> Any:
     """The matrix that was asked for: the rule of the operators `jacobian` and `hessian` with a pattern."""
-    variant, call = wanted.programs(function).of(function, wanted.terms, args, kwargs)
+    key = _shapes(args) if not kwargs else None
+    variant = None if key is None else wanted.fast.get(key)
+    if variant is not None:
+        return variant.plainly(args)
+    programs = wanted.programs(function)
+    variant, call = programs.of(function, wanted.request, args, kwargs)
     if call.traced or variant.draft.moving:
         return variant.traced(call.arrays)
+    if key is not None and not programs.fixed_indices and len(call.arrays) == len(args):
+        wanted.fast[key] = variant
+    elif key is None and not kwargs:
+        ARRAYS.update(type(arg) for arg in args if isinstance(arg, jax.Array))
     return variant.plainly(call.arrays)
+
+
+def _shapes(args: tuple) -> Hashable:
+    """The shapes of arguments that are all arrays of JAX and no tracers; None for others."""
+    for arg in args:
+        if type(arg) not in ARRAYS:
+            return None
+    return tuple([arg.aval for arg in args]), jax.config.read("jax_enable_x64")

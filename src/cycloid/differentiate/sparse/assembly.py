@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from cycloid.differentiate.sparse.absorbing import absorbed
+from cycloid.differentiate.sparse.keeping import marked
 from cycloid.differentiate.sparse.listing import Listing, listed
 from cycloid.differentiate.sparse.maps import IndexMap
 from cycloid.differentiate.sparse.merging import merged, parted
 from cycloid.differentiate.sparse.overlaps import may_meet, may_repeat
 from cycloid.differentiate.sparse.slots import Slot
-from cycloid.differentiate.sparse.symmetry import Half, halves
+from cycloid.differentiate.sparse.symmetry import Half, evened, halves
 from cycloid.differentiate.sparse.terms import spread
 from cycloid.differentiate.sparse.views import positions
 
@@ -129,9 +130,10 @@ def assembled(outputs: Sequence[Slot], columns: int, symmetric: bool, transposed
     mirrored: list[tuple[Any, Block]] = []
     together, alone = _grouped(items)
     for half in alone:
-        term = half.term
+        term = evened(half.term) if half.even else half.term
         part = spread(term.coefficient, term.extents).reshape(-1)
         part = jnp.asarray(part, dtype) if part.dtype == dtype else part.astype(dtype)
+        part = marked(part) if half.mirror else part
         parts.append(part)
         blocks.append(Block(term.extents, term.row, term.column))
         if half.mirror:
@@ -149,6 +151,7 @@ def _append(listing: Listing, parts: list, blocks: list, mirrored: list) -> int:
     count = 0
     for part, rows, columns, mirror in listing:
         own, other = (IndexMap(0, (0,), np.asarray(index, np.int64)) for index in (rows, columns))
+        part = marked(part) if mirror else part
         parts.append(part)
         blocks.append(Block((len(rows),), own, other))
         if mirror:

@@ -22,6 +22,7 @@ from jax.sharding import Mesh
 from cycloid.core.parallel import map_chunks
 from cycloid.differentiate.sparse.assembly import Block, Layout
 from cycloid.differentiate.sparse.drafts import SHARES, Draft, drawn
+from cycloid.differentiate.sparse.keeping import marked
 from cycloid.differentiate.sparse.linear import Linear
 from cycloid.differentiate.sparse.maps import IndexMap
 from cycloid.differentiate.sparse.patterns import Pattern
@@ -84,7 +85,7 @@ def coloured(linear: Linear, pattern: Pattern, symmetric: bool) -> Any:
         return asdex.jacobian_coloring_from_sparsity(known, mode="rev" if linear.reverse else "fwd")
 
 
-def by_colours(linear: Linear, pattern: Pattern, colouring: Any, products: Products) -> Draft:
+def by_colours(linear: Linear, pattern: Pattern, colouring: Any, symmetric: bool, products: Products) -> Draft:
     """The matrix by products with sums of columns that share no row."""
     import asdex
 
@@ -92,7 +93,7 @@ def by_colours(linear: Linear, pattern: Pattern, colouring: Any, products: Produ
 
     def compute(linear: Linear, arrays: Sequence[Any]) -> Any:
         compressed = _products(linear, arrays, lambda number: classes == number, products)
-        return asdex.decompress_data(compressed, colouring)
+        return asdex.decompress_data(marked(compressed) if symmetric else compressed, colouring)
 
     line = IndexMap(0, (0,), pattern.rows.astype(np.int64)), IndexMap(0, (0,), pattern.columns.astype(np.int64))
     blocks = (Block((pattern.nonzeros,), *line),) if pattern.nonzeros else ()
@@ -106,6 +107,7 @@ def entire(linear: Linear, symmetric: bool, products: Products) -> Draft:
     def compute(linear: Linear, arrays: Sequence[Any]) -> Any:
         whole = _products(linear, arrays, lambda number: jnp.arange(linear.columns) == number, products)
         if symmetric:
+            whole = marked(whole)
             return (0.5 * (whole + whole.T)).reshape(-1)
         return (whole if linear.reverse else whole.T).reshape(-1)
 

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from cycloid.core.parallel import map_chunks
 from cycloid.differentiate.sparse.assembly import Assembled, Layout, assembled
+from cycloid.differentiate.sparse.keeping import kept
 from cycloid.differentiate.sparse.linear import Linear
 from cycloid.differentiate.sparse.propagation import Effort, walk
 
@@ -54,7 +55,7 @@ def drawn(linear: Linear, compute: Callable[[Linear, Sequence[Any]], Any]) -> tu
     moving = linear.moving
     shapes = [jax.ShapeDtypeStruct(const.shape, const.dtype) for const in moving]
     run = lambda moving, arrays: compute(linear.with_moving(moving), arrays)
-    return jax.make_jaxpr(run)(shapes, linear.arrays), moving
+    return kept(jax.make_jaxpr(run)(shapes, linear.arrays)), moving
 
 
 def by_maps(linear: Linear, symmetric: bool, mesh: Mesh | None) -> Draft:

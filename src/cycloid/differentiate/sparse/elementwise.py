@@ -106,7 +106,8 @@ def _select(_: dict, slots: Sequence[Slot], outs: Sequence[Any]) -> list[Terms]:
     for number, case in enumerate(cases):
         mask = which.value == number if which.value.dtype != bool else (which.value if number else ~which.value)
         for term in stretched(case, shape):
-            for piece, _ in located(term, shape) if 1 < mask.size < case.size else [(term, ())]:
+            pieces = [piece for piece, _ in located(term, shape)] if 1 < mask.size < case.size else [term]
+            for piece in pieces:
                 terms += _choice(piece, view(mask, piece.row, piece.extents, shape))
     return [terms]
 

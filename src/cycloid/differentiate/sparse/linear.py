@@ -225,8 +225,12 @@ def linearized(call: Call, argnums: Any, caller: str, second: bool, reverse: boo
         value, leaves = parted(arrays)
         return jax.vjp(value, leaves)[1](list(directions))[0]
 
+    def value_of(arrays: Sequence[Any]) -> list[Any]:
+        value, leaves = parted(arrays)
+        return value(leaves)
+
     inputs = tuple(jax.eval_shape(lambda arrays: parted(arrays)[1], arrays))
-    outputs = tuple(jax.eval_shape(lambda arrays: (lambda value, leaves: value(leaves))(*parted(arrays)), arrays))
+    outputs = tuple(jax.eval_shape(value_of, arrays))
     given, found = (outputs, inputs) if reverse else (inputs, outputs)
     given = tuple(jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in given)
     try:
@@ -234,4 +238,21 @@ def linearized(call: Call, argnums: Any, caller: str, second: bool, reverse: boo
     except (TypeError, ValueError, NotImplementedError) as error:
         mode = "reverse" if reverse else "forward"
         raise Unsupported(f"{mode} mode: {str(error).partition(chr(10))[0]}") from error
-    return Linear(closed.jaxpr, tuple(closed.consts), arrays, given, found, reverse)
+    return Linear(closed.jaxpr, _shared(closed.consts), arrays, given, found, reverse)
+
+
+def _shared(consts: Sequence[Any]) -> tuple[Any, ...]:
+    """The constants, equal ones as one object: what is cut out of a closed-over array is cut anew at each use of it."""
+    seen: dict[Hashable, Any] = {}
+    out = []
+    for const in consts:
+        if (
+            isinstance(const, Tracer)
+            or not hasattr(const, "nbytes")
+            or jnp.issubdtype(const.dtype, jax.dtypes.extended)
+        ):
+            out.append(const)
+            continue
+        numbers = np.asarray(const)
+        out.append(seen.setdefault((numbers.shape, numbers.dtype.str, hash(numbers.tobytes())), const))
+    return tuple(out)

@@ -39,6 +39,11 @@ class IndexMap:
     strides: tuple[int, ...]
     table: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        if self.table is not None and self.table.size == 1:
+            object.__setattr__(self, "offset", self.offset + int(self.table.flat[0]))
+            object.__setattr__(self, "table", None)
+
     def active(self, axis: int) -> bool:
         """Whether the value changes along this axis."""
         return self.strides[axis] != 0 or (self.table is not None and self.table.shape[axis] != 1)
@@ -61,18 +66,20 @@ class IndexMap:
 
     def add(self, other: IndexMap) -> IndexMap:
         strides = tuple(a + b for a, b in zip(self.strides, other.strides, strict=True))
-        tables = [table for table in (self.table, other.table) if table is not None]
-        table = None if not tables else tables[0] if len(tables) == 1 else tables[0] + tables[1]
-        return IndexMap(self.offset + other.offset, strides, table)
+        plain = IndexMap(self.offset + other.offset, strides, other.table if self.table is None else self.table)
+        if self.table is None or other.table is None:
+            return plain
+        return IndexMap(plain.offset, strides).add(from_table(self.table + other.table))
 
     def narrowed(self, axis: int, start: int, count: int, step: int) -> IndexMap:
         """The map on start, start + step, … (`count` of them) of one axis."""
         strides = list(self.strides)
         offset, strides[axis] = self.offset + start * strides[axis], strides[axis] * step
         table = self.table
-        if table is not None and table.shape[axis] != 1:
-            table = np.take(table, np.arange(start, start + step * count, step), axis)
-        return IndexMap(offset, tuple(strides), table)
+        if table is None or table.shape[axis] == 1:
+            return IndexMap(offset, tuple(strides), table)
+        part = np.take(table, np.arange(start, start + step * count, step), axis)
+        return IndexMap(offset, tuple(strides)).add(from_table(part))
 
     def arranged(self, axes: Sequence[int | None]) -> IndexMap:
         """The axes in another order; None stands for a new axis; those left out have length 1."""

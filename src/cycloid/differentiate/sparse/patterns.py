@@ -107,7 +107,8 @@ def given_pattern(pattern: Any, caller: str) -> Pattern:
     if array.dtype == bool:
         if array.ndim != 2:
             raise ValueError(f"{wanted}; the truth values had the shape {array.shape}.")
-        return Pattern(*np.nonzero(array), _shape(array.shape))
+        rows, columns = np.nonzero(array)
+        return Pattern(rows, columns, _shape(array.shape))
     if array.size == 0:
         return Pattern([], [], None)
     if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):

@@ -16,6 +16,7 @@ import numpy as np
 from jax.extend import core as jex
 
 from cycloid.differentiate.sparse import elementwise, lookups, moves, products, windows  # noqa: F401 (they register)
+from cycloid.differentiate.sparse.control import choice
 from cycloid.differentiate.sparse.indices import evaluated
 from cycloid.differentiate.sparse.maps import TooManyEntries
 from cycloid.differentiate.sparse.merging import merged
@@ -87,17 +88,21 @@ def _run(jaxpr: Any, consts: Sequence[Any], slots: Sequence[Slot], wanted: Seque
 
     def read(atom: Any) -> Slot:
         if isinstance(atom, jex.Literal):
-            return Slot(tuple(atom.aval.shape), atom.aval.dtype, np.asarray(atom.val, atom.aval.dtype))
+            return _constant(atom.aval, atom.val)
         return environment[atom]
 
     for var, value in zip(jaxpr.constvars, consts, strict=True):
-        value = value if isinstance(value, jax.Array) else np.asarray(value)
-        environment[var] = Slot(tuple(var.aval.shape), var.aval.dtype, value)
+        environment[var] = _constant(var.aval, value)
     environment.update(zip(jaxpr.invars, slots, strict=True))
     for equation, used in _needed(jaxpr, wanted):
         outputs = _step(equation, [read(atom) for atom in equation.invars], used, effort)
         environment.update(zip(equation.outvars, outputs, strict=True))
     return [read(atom) if want else None for atom, want in zip(jaxpr.outvars, wanted, strict=True)]
+
+
+def _constant(aval: Any, value: Any) -> Slot:
+    value = value if isinstance(value, jax.Array) else np.asarray(value, aval.dtype)
+    return Slot(tuple(aval.shape), aval.dtype, value)
 
 
 def _needed(jaxpr: Any, wanted: Sequence[bool]) -> list[tuple[Any, list[bool]]]:
@@ -123,8 +128,11 @@ def _step(equation: Any, inputs: list[Slot], used: Sequence[bool], effort: Effor
     if not moving:
         values = evaluated(equation, inputs)
         return [Slot(tuple(aval.shape), aval.dtype, value) for aval, value in zip(avals, values, strict=True)]
+    if name == "cond":
+        run = lambda jaxpr, consts, slots, used: _run(jaxpr, consts, slots, used, effort)
+        return choice(run, params, inputs, used)
     if name in REWRITES:
-        return _run_function(REWRITES[name](params, inputs), inputs, effort)
+        return _run_function(REWRITES[name](params, inputs), inputs, used, effort)
     if name not in RULES:
         raise Unsupported(f"the operation {name!r} on what is differentiated")
     parts = [merged([term for term in terms if term.size]) for terms in RULES[name](params, inputs, avals)]
@@ -133,7 +141,9 @@ def _step(equation: Any, inputs: list[Slot], used: Sequence[bool], effort: Effor
     return [Slot(tuple(aval.shape), aval.dtype, None, terms) for aval, terms in zip(avals, parts, strict=True)]
 
 
-def _run_function(function: Callable[..., Any], inputs: Sequence[Slot], effort: Effort) -> list[Any]:
+def _run_function(
+    function: Callable[..., Any], inputs: Sequence[Slot], used: Sequence[bool], effort: Effort
+) -> list[Any]:
     shapes = [jax.ShapeDtypeStruct(slot.shape, slot.dtype) for slot in inputs]
     program = jax.make_jaxpr(function)(*shapes)
-    return _run(program.jaxpr, program.consts, inputs, [True] * len(program.jaxpr.outvars), effort)
+    return _run(program.jaxpr, program.consts, inputs, used, effort)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cycloid.differentiate.sparse.control import unrolled
 from cycloid.differentiate.sparse.slots import Slot, Unsupported
 
 # A running sum is a product with a triangular matrix; its derivative has half the entries of one.
@@ -71,4 +72,4 @@ def convolution(params: dict[str, Any], slots: Sequence[Slot]) -> Callable[..., 
     return convolved
 
 
-REWRITES: dict[str, Rewrite] = {"cumsum": running_sum, "conv_general_dilated": convolution}
+REWRITES: dict[str, Rewrite] = {"cumsum": running_sum, "conv_general_dilated": convolution, "scan": unrolled}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 
+from cycloid.differentiate.sparse.keeping import marked
 from cycloid.differentiate.sparse.terms import Term, spread
 
 
@@ -19,12 +20,14 @@ class Half:
         mirror: whether they stand for their mirror images too.
         crossing: whether it has entries on both sides of the diagonal that do not mirror each other.
         second: whether it was taken from the other triangle: it counts where nothing else tells of an entry.
+        even: whether it is its own mirror image: where nothing else is added to it, each pair may take its mean.
     """
 
     term: Term
     mirror: bool = False
     crossing: bool = False
     second: bool = False
+    even: bool = False
 
 
 def halves(terms: Sequence[Term]) -> list[Half]:
@@ -40,8 +43,8 @@ def halves(terms: Sequence[Term]) -> list[Half]:
         elif most < 0:
             upper.append(term.mirrored())
         else:
-            own = symmetric(term)
-            kept.append(Half(own) if own is not None else Half(term, crossing=True))
+            even = _mirror_axes(term) is not None
+            kept.append(Half(term, crossing=not even, even=even))
     known = {_signature(term) for term in lower}
     missing = [term for term in upper if _signature(term) is None or _signature(term) not in known]
     return [*kept, *(Half(term, True) for term in lower), *(Half(term, True, second=True) for term in missing)]
@@ -60,8 +63,8 @@ def _signature(term: Term) -> tuple | None:
     return term.row.offset, term.column.offset, tuple(joined)
 
 
-def symmetric(term: Term) -> Term | None:
-    """A term that is its own mirror image (a block on the diagonal) with the mean of each pair; None for others."""
+def _mirror_axes(term: Term) -> list[int] | None:
+    """In which order its axes tell of the mirror image of a term that is its own (a block on the diagonal)."""
     if term.row.table is not None or term.column.table is not None or term.row.offset != term.column.offset:
         return None
     kinds = list(zip(term.row.strides, term.column.strides, term.extents, strict=True))
@@ -71,5 +74,14 @@ def symmetric(term: Term) -> Term | None:
         if not match:
             return None
         order.append(match[0])
-    whole = spread(term.coefficient, [term.extents[k] if order[k] != k else term.coefficient.shape[k] for k in order])
+    return order
+
+
+def evened(term: Term) -> Term:
+    """A term that is its own mirror image with the mean of each pair, so that both are equal to the last bit."""
+    order = _mirror_axes(term)
+    if order is None or order == sorted(order):
+        return term
+    shape = [term.extents[k] if order[k] != k else term.coefficient.shape[k] for k in range(len(order))]
+    whole = marked(spread(term.coefficient, shape))
     return replace(term, coefficient=jnp.asarray(0.5, whole.dtype) * (whole + whole.transpose(order)))

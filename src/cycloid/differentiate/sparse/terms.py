@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from cycloid.differentiate.sparse.maps import IndexMap, arranged, digits, from_table, linear, row_major
 
@@ -273,5 +274,5 @@ def _window(offset: int, stride: int, extent: int, low: int, high: int, step: in
 def is_host(array: Any) -> bool:
     """Whether the numbers are known now, not when the program runs."""
     return isinstance(array, np.ndarray | np.generic) or (
-        isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
+        isinstance(array, jax.Array) and not isinstance(array, Tracer)
     )

@@ -70,7 +70,7 @@ def _sliced(array: Any, coordinates: Sequence[IndexMap], extents: Sequence[int])
         array = array[tuple(window)]
     backward = [place for axis, place in order.items() if coordinates[place].strides[axis] < 0]
     if backward:
-        array = np.flip(array, backward) if isinstance(array, np.ndarray) else jax.lax.rev(array, backward)
+        array = np.flip(array, tuple(backward)) if isinstance(array, np.ndarray) else jax.lax.rev(array, backward)
     return arranged(array, [order.get(axis) for axis in range(len(extents))])
 
 
