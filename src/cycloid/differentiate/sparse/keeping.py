@@ -140,6 +140,7 @@ def _through_a_loop(values: Any) -> Any:
     bits = 8 * values.dtype.itemsize
     unsigned = jnp.dtype(f"uint{bits}")
     first = jax.lax.bitcast_convert_type(values.reshape(-1)[0], unsigned)
-    none = (first >> (bits - 1)) >> 1  # of a number with one bit left
-    step = lambda state: (state[0] - 1, -state[1])
-    return jax.lax.while_loop(lambda state: state[0] > 0, step, (none, values))[1]
+    again = (first >> (bits - 1)) >> 1 != 0  # never: of a number with one bit left
+    # No counter: what XLA's analysis of counted loops makes of one can abort the process.
+    step = lambda state: (jnp.logical_not(state[0]), -state[1])
+    return jax.lax.while_loop(lambda state: state[0], step, (again, values))[1]
