@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cycloid.core.sources import captured_names, source_at
 from cycloid.core.syntax import Apply, Node, Variable, is_constant, number, substitute
 from cycloid.core.syntax import names as variables
 from cycloid.explain.derivations import Check
@@ -16,7 +17,6 @@ from cycloid.explain.labels import Names, constant_label, function_name
 from cycloid.explain.laws import Law, partial
 from cycloid.explain.probing import evaluate
 from cycloid.explain.recording import Constant, Program
-from cycloid.explain.sources import captured_names, source_at
 from cycloid.explain.sweeps import Link, Sweep
 from cycloid.explain.tidying import tidy
 

@@ -14,6 +14,7 @@ from cycloid.core.formulas import Formula
 from cycloid.core.functions import as_function
 from cycloid.core.numerals import numeral
 from cycloid.core.results import Question
+from cycloid.core.sources import own_folder
 from cycloid.explain.assembly import assembled
 from cycloid.explain.derivations import AGREES, DISAGREES, Check, Derivation, concluded
 from cycloid.explain.folding import fold as folded
@@ -21,7 +22,6 @@ from cycloid.explain.graphs import Graph
 from cycloid.explain.labels import argument_names, function_name, leaf_labels, split
 from cycloid.explain.paths import routes
 from cycloid.explain.recording import Folds, Program, record
-from cycloid.explain.sources import own_folder
 from cycloid.explain.sweeps import Sweep, differences, is_real, link, sweep
 
 MAX_STEPS = 300

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cycloid.core.sources import Frame, library_of
 from cycloid.explain.recording import Constant, Equation, Folds, Loop, Program, run
-from cycloid.explain.sources import Frame, library_of
 
 # Folders of JAX whose public functions are names that a user writes; their other files are machinery.
 _NAMED_FOLDERS = tuple(

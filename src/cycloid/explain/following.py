@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jax.core import Trace, Tracer
 from jax.extend.core import Literal, set_current_trace
 
+from cycloid.core.sources import Frame, frame_of, is_recorder
 from cycloid.explain.recording import Constant, Folds, Program, enter, needed
-from cycloid.explain.sources import Frame, frame_of, is_recorder
 
 
 class _Followed(Tracer):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from cycloid.core.sources import Source
 from cycloid.core.syntax import Node
 from cycloid.explain.derivations import Check
-from cycloid.explain.sources import Source
 
 KEPT = 4096  # arrays of more entries are described by their size alone
 LISTED = 16  # arrays of more entries are not written out in JSON

@@ -14,9 +14,9 @@ import numpy as np
 
 from cycloid.core.formulas import Formula
 from cycloid.core.functions import Traceable
+from cycloid.core.sources import assigned_names
 from cycloid.core.syntax import is_name
 from cycloid.explain.folding import Group
-from cycloid.explain.sources import assigned_names
 
 _ARRAYS = (jax.Array, np.ndarray, np.generic)
 _LETTERS = {"weight": "W", "bias": "b", "kernel": "W"}

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Literal
 
-from cycloid.explain.sources import Frame, frames_of, library_of
+from cycloid.core.sources import Frame, frames_of, library_of
 
 # Calls that are only brackets round a piece of program.
 _BRACKETS = frozenset(("closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_lin"))

@@ -65,14 +65,14 @@ class Source:
         return f"{os.path.basename(self.file)}, line {self.line}"
 
 
-def frames_of(traceback: Any) -> tuple[Frame, ...]:
-    """The call stack kept with an equation, innermost first, up to the recorder."""
+def frames_of(traceback: Any, recorder: str = _RECORDER) -> tuple[Frame, ...]:
+    """The call stack kept with an equation, innermost first, up to the recorder: a folder or a file."""
     if traceback is None:
         return ()
     codes, positions = traceback.raw_frames()
     found: list[Frame] = []
     for code, position in zip(codes, positions, strict=True):
-        if is_recorder(code.co_filename):
+        if code.co_filename.startswith(recorder):
             break
         found.append(frame_of(code, position))
     return tuple(found)
