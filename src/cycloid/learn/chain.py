@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from cycloid.learn.feeds import Rows
 
 
-class Packed(NamedTuple):
+@final
+class Packed(eqx.Module):
     """A record as one vector, so that the host fetches one array and not twenty.
 
     Attributes:
@@ -21,7 +23,7 @@ class Packed(NamedTuple):
     """
 
     values: Any
-    layout: tuple[tuple[str, tuple[int, ...]], ...]
+    layout: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
 
 
 # Rows of a probe evaluated at once: above this many, memory would grow with the probe.

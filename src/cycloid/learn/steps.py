@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from cycloid.core.dispatch import Dispatched
 from cycloid.core.parallel import map_chunks, sum_in_order
 from cycloid.learn.chain import Packed, measure, pack
 from cycloid.learn.feeds import Rows
@@ -89,7 +90,7 @@ class Witness(NamedTuple):
     batch: Rows
 
 
-@eqx.filter_jit
+@Dispatched
 def advance(
     recipe: Recipe, static: Any, method: Any, state: Training, feed: Any, probes: Probes | None, count: Any
 ) -> tuple[Training, Any, Any]:
@@ -129,7 +130,7 @@ def advance(
     return after, seen, losses.at[count].set(loss)
 
 
-@eqx.filter_jit
+@Dispatched
 def measure_step(recipe: Recipe, static: Any, witness: Witness, probes: Probes) -> Packed:
     """The chain of a witnessed step by a program of its own, which runs on one device and so alike for every mesh."""
     return pack(measure(Objective(recipe, static), witness, probes))
