@@ -4,6 +4,8 @@ derivative  partial  directional        along one variable, one name, one direct
 grad  value_and_grad  jacobian          first derivatives of a pytree
 hessian  hvp  ggnvp  fvp  spectrum      curvature, and products with it
 laplacian  divergence  curl             fields in space
+taylor  total_derivative                polynomials with their remainder; the chain rule path by path
+jacobian_map  ripple                    how a map stretches and scales, and how a change spreads through it
 plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
 names  named  blocks  as_matrix         matrices and the pytrees they belong to
 """
@@ -12,15 +14,23 @@ from __future__ import annotations
 
 from cycloid.differentiate.curvature import Spectrum, spectrum
 from cycloid.differentiate.gradients import grad, value_and_grad
+from cycloid.differentiate.jacobian_maps import JacobianMap, Ripple, jacobian_map, ripple
 from cycloid.differentiate.jacobians import hessian, jacobian
 from cycloid.differentiate.laplacians import laplacian
 from cycloid.differentiate.operators import derivative, directional, partial
 from cycloid.differentiate.products import fvp, ggnvp, hvp
 from cycloid.differentiate.sparse import as_matrix, blocks, named, names, pattern_of, plan
+from cycloid.differentiate.taylor_expansions import Expansion, Polynomial, taylor
+from cycloid.differentiate.total_derivatives import TotalDerivative, total_derivative
 from cycloid.differentiate.vector_calculus import curl, divergence
 
 __all__ = [
+    "Expansion",
+    "JacobianMap",
+    "Polynomial",
+    "Ripple",
     "Spectrum",
+    "TotalDerivative",
     "as_matrix",
     "blocks",
     "curl",
@@ -33,12 +43,16 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
+    "jacobian_map",
     "laplacian",
     "named",
     "names",
     "partial",
     "pattern_of",
     "plan",
+    "ripple",
     "spectrum",
+    "taylor",
+    "total_derivative",
     "value_and_grad",
 ]
