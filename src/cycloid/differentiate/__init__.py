@@ -8,15 +8,18 @@ taylor  total_derivative                polynomials with their remainder; the ch
 jacobian_map  ripple                    how a map stretches and scales, and how a change spreads through it
 plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
 names  named  blocks  as_matrix         matrices and the pytrees they belong to
+check_gradient  find_nan                which rule is wrong; where a NaN or an infinity was made
 """
 
 from __future__ import annotations
 
 from cycloid.differentiate.curvature import Spectrum, spectrum
+from cycloid.differentiate.gradient_checks import GradientCheck, check_gradient
 from cycloid.differentiate.gradients import grad, value_and_grad
 from cycloid.differentiate.jacobian_maps import JacobianMap, Ripple, jacobian_map, ripple
 from cycloid.differentiate.jacobians import hessian, jacobian
 from cycloid.differentiate.laplacians import laplacian
+from cycloid.differentiate.nan_hunts import NanReport, find_nan
 from cycloid.differentiate.operators import derivative, directional, partial
 from cycloid.differentiate.products import fvp, ggnvp, hvp
 from cycloid.differentiate.sparse import as_matrix, blocks, named, names, pattern_of, plan
@@ -26,17 +29,21 @@ from cycloid.differentiate.vector_calculus import curl, divergence
 
 __all__ = [
     "Expansion",
+    "GradientCheck",
     "JacobianMap",
+    "NanReport",
     "Polynomial",
     "Ripple",
     "Spectrum",
     "TotalDerivative",
     "as_matrix",
     "blocks",
+    "check_gradient",
     "curl",
     "derivative",
     "directional",
     "divergence",
+    "find_nan",
     "fvp",
     "ggnvp",
     "grad",
