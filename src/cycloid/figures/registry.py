@@ -9,6 +9,8 @@ from cycloid.core.registry import Registry
 REGISTRY = Registry(
     "draw",
     {
+        "cycloid.differentiate.sparse": ("cycloid.figures.patterns",),
+        "jax.experimental.sparse": ("cycloid.figures.patterns",),
         "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
         "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),

@@ -58,18 +58,19 @@ def matrix_operator(
 
 
 def plan(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> Plan:
-    """How a sparse derivative would be computed, and why: nothing is compiled or evaluated.
+    """How a derivative would be computed, and why: nothing is compiled or evaluated, and no array is made.
 
     Args:
-        F: an operator, `jacobian(f, pattern="auto")` or `hessian(f, pattern="auto")`; or a function, whose Jacobian
-            (Hessian, with order 2) is then meant.
-        args: the arguments it would be called with, or arrays of their shapes.
+        F: an operator, `jacobian(f, pattern="auto")` or `hessian(f, pattern="auto")`, or a dense one; or a function,
+            whose sparse Jacobian (Hessian, with order 2) is then meant.
+        args: the arguments it would be called with, or `jax.ShapeDtypeStruct` in place of any of their arrays.
         order: 1 or 2, where F is a function.
         kwargs: arguments by name.
 
     Returns:
         Plan: path ("maps", "colouring" or "dense"), mode, reason, shape, nonzeros, maps, colours, chunks, memory in
-        bytes and cost in evaluations of F; printed as a sentence.
+        bytes and cost in evaluations of F; printed as a sentence. `.pattern` holds the entries; `cycloid.figure` draws
+        them.
 
     Raises:
         ValueError: when the answer would not fit into the memory; for another order.
@@ -106,14 +107,18 @@ def pattern_of(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> 
     """
     wanted, function = _wanted(F, order)
     variant, _ = wanted.programs(function).of(function, wanted.request, args, kwargs)
-    indices = variant.draft.layout.indices()
-    return Pattern(indices[:, 0], indices[:, 1], variant.plan.shape)
+    return variant.plan.pattern
 
 
 def _wanted(F: Function | str, order: int) -> tuple[Wanted, Function]:
     operator = F.function if isinstance(F, Traceable) else F
-    if isinstance(operator, Derived) and operator.options and isinstance(operator.options[0], Wanted):
-        return operator.options[0], operator.function
+    if isinstance(operator, Derived) and operator.operator in ("jacobian", "hessian"):
+        if isinstance(operator.options[0], Wanted):
+            return operator.options[0], operator.function
+        *modes, argnums = operator.options  # of `jacobian` and `hessian` with dense answers
+        mode = modes[0] if modes else "auto"
+        made = matrix_operator(operator.operator, operator.function, None, mode, argnums)
+        return made.options[0], made.function
     if order not in (1, 2):
         raise ValueError(f"order is 1 for the Jacobian or 2 for the Hessian; it was {order!r}.")
     made = matrix_operator(("jacobian", "hessian")[order - 1], F, "auto")

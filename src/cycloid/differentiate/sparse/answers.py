@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 from jax.experimental.sparse import BCOO
 from jax.extend import core as jex
 
 from cycloid.differentiate.derived import Derived, recipe_of
 from cycloid.differentiate.keepers import hashable, keeper, kept
 from cycloid.differentiate.sparse.drafts import Draft
-from cycloid.differentiate.sparse.linear import Call, called, root_of
+from cycloid.differentiate.sparse.linear import Call, called, has_unknown_indices, root_of
 from cycloid.differentiate.sparse.named import blocks
 from cycloid.differentiate.sparse.planning import Planner
 from cycloid.differentiate.sparse.plans import Plan, Request
@@ -51,7 +50,7 @@ class Variant:
         if self.run is None:
             self.run = jax.jit(jex.jaxpr_as_fun(self.draft.program))
             if self.trees is None:
-                self.indices = jnp.asarray(self.draft.layout.indices())
+                self.indices = jax.device_put(self.draft.layout.indices())  # jnp.asarray would compile a copy of it
                 self.form = jax.tree.structure(self._matrix(self.run(*arrays)[0], self.indices))
         values = self.run(*arrays)[0]
         if self.form is None:
@@ -87,14 +86,15 @@ class Programs:
         if found is not None:
             return found, call
         try:
-            planner = Planner(call, request)
-            variant = Variant(*planner.chosen(), planner.trees() if request.dense else None)
+            chosen, draft = Planner(call, request).chosen()
+            variant = Variant(chosen, draft, chosen.trees if request.dense else None)
         except Unsupported:
             if self.fixed_indices:
                 raise
             self.fixed_indices = True  # an index is looked up whose values are among the arguments
             return self.of(function, request, args, kwargs)
-        if not call.traced and not variant.draft.moving and hashable(call.key):
+        lasting = not call.traced and not variant.draft.moving and not has_unknown_indices(call)
+        if lasting and hashable(call.key):
             self.variants[call.key] = variant
             if len(self.variants) > MOST_VARIANTS:
                 del self.variants[next(iter(self.variants))]
@@ -134,6 +134,11 @@ def sparse_matrix(function: Function, wanted: Wanted, args: tuple, kwargs: dict)
     variant = None if key is None else wanted.fast.get(key)
     if variant is not None:
         return variant.plainly(args)
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves((args, kwargs))):
+        raise TypeError(
+            f"{wanted.request.operator} needs the arrays themselves; the arguments held a jax.ShapeDtypeStruct. "
+            "cycloid.differentiate.plan takes shapes alone."
+        )
     programs = wanted.programs(function)
     variant, call = programs.of(function, wanted.request, args, kwargs)
     if call.traced or variant.draft.moving:

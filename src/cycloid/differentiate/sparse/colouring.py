@@ -48,6 +48,11 @@ class Products:
     def chunks(self) -> int:
         return -(-self.colours // max(1, self.chunk))
 
+    def bytes(self, linear: Linear) -> int:
+        """Memory held beside the answer: all products, and the numbers of those that are made at once."""
+        whole = self.chunks * self.chunk * sum(out.size for out in linear.outputs)
+        return 8 * (whole + self.chunk * linear.size())
+
 
 def proven_pattern(linear: Linear) -> Pattern:
     """The pattern of the matrix, by index sets through its program.
@@ -97,7 +102,7 @@ def by_colours(linear: Linear, pattern: Pattern, colouring: Any, symmetric: bool
 
     line = IndexMap(0, (0,), pattern.rows.astype(np.int64)), IndexMap(0, (0,), pattern.columns.astype(np.int64))
     blocks = (Block((pattern.nonzeros,), *line),) if pattern.nonzeros else ()
-    return _draft(linear, compute, Layout(linear.shape, blocks, pattern.nonzeros), products.colours)
+    return _draft(linear, compute, Layout(linear.shape, blocks, pattern.nonzeros), products.colours, classes)
 
 
 def entire(linear: Linear, symmetric: bool, products: Products) -> Draft:
@@ -115,12 +120,18 @@ def entire(linear: Linear, symmetric: bool, products: Products) -> Draft:
     return _draft(linear, compute, Layout(linear.shape, (block,) if rows * columns else (), 0), products.colours)
 
 
-def _draft(linear: Linear, compute: Callable[[Linear, Sequence[Any]], Any], layout: Layout, colours: int) -> Draft:
+def _draft(
+    linear: Linear,
+    compute: Callable[[Linear, Sequence[Any]], Any],
+    layout: Layout,
+    colours: int,
+    classes: np.ndarray | None = None,
+) -> Draft:
     dtype = jnp.result_type(*[out.dtype for out in linear.outputs]) if linear.outputs else jnp.result_type(float)
     if not layout.nonzeros:
         compute = lambda linear, arrays: jnp.zeros((0,), dtype)
     program, moving = drawn(linear, compute)
-    return Draft(program, moving, layout, dtype, Effort(0, colours * linear.size(), linear.size()))
+    return Draft(program, moving, layout, dtype, Effort(0, colours * linear.size(), linear.size()), classes)
 
 
 def _products(linear: Linear, arrays: Sequence[Any], seed: Callable[[Any], Any], products: Products) -> Any:
@@ -145,8 +156,8 @@ def _products(linear: Linear, arrays: Sequence[Any], seed: Callable[[Any], Any],
 
 def parted(colours: int, linear: Linear, memory: int, mesh: Mesh | None) -> Products:
     """As many products at once as fit into the memory left; with a mesh in shares that do not depend on it."""
-    each = linear.size() * 8
-    chunk = max(1, min(colours, memory // max(1, each)))
+    left = memory - 8 * colours * sum(out.size for out in linear.outputs)
+    chunk = max(1, min(colours, left // (8 * linear.size())))
     if mesh is not None:
         chunk = min(chunk, max(1, -(-colours // SHARES)))
     return Products(colours, int(chunk), mesh)

@@ -32,6 +32,7 @@ class Draft:
         layout: where the values lie.
         dtype: of the values.
         effort: what computing them takes, where they are computed entry by entry.
+        classes: the colour of each column (of each row, in reverse mode), where there are colours.
     """
 
     program: jex.ClosedJaxpr
@@ -39,15 +40,11 @@ class Draft:
     layout: Layout
     dtype: Any
     effort: Effort
+    classes: np.ndarray | None = None
 
     def values(self, arrays: Sequence[Any]) -> Any:
         """The values at these arrays, in the running program."""
         return jex.jaxpr_as_fun(self.program)(*self.moving, *arrays)[0]
-
-    @property
-    def bytes(self) -> int:
-        """Memory of the answer: a value, a row and a column for each entry."""
-        return self.layout.nonzeros * (np.dtype(self.dtype).itemsize + 8)
 
 
 def drawn(linear: Linear, compute: Callable[[Linear, Sequence[Any]], Any]) -> tuple[jex.ClosedJaxpr, tuple[Any, ...]]:

@@ -47,7 +47,8 @@ class Call:
 
     Args:
         function: what is differentiated.
-        arrays: the floats and arrays among the arguments (and in the function, where it is a module).
+        arrays: the floats and arrays among the arguments (and in the function, where it is a module), or shapes in
+            their place, where the call is to be planned alone.
         key: tells calls apart that need different programs; None where that cannot be told.
         rebuild: from arrays to (function, args, kwargs).
     """
@@ -76,7 +77,9 @@ def called(function: Function, args: tuple, kwargs: dict, fixed_indices: bool = 
     leaves, structure = jax.tree.flatten((module, args, kwargs))
     moves = _moving((module, args, kwargs), fixed_indices)
     arrays = tuple(
-        leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf) for leaf, m in zip(leaves, moves, strict=True) if m
+        leaf if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) else jnp.asarray(leaf)
+        for leaf, m in zip(leaves, moves, strict=True)
+        if m
     )
     rest = [None if m else leaf for leaf, m in zip(leaves, moves, strict=True)]
 
@@ -109,8 +112,8 @@ def _moving(tree: Any, fixed_indices: bool) -> list[bool]:
     for node in jax.tree.leaves(tree, is_leaf=is_module):
         inside = is_module(node)
         for leaf in jax.tree.leaves(node):
-            array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
-            known = fixed_indices and array and not isinstance(leaf, Tracer) and _is_exact(leaf)
+            array = isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
+            known = fixed_indices and array and _has_values(leaf) and _is_exact(leaf)
             flags.append((array and not known) or (type(leaf) is float and not inside))
     return flags
 
@@ -119,9 +122,18 @@ def _is_exact(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.integer) or leaf.dtype == bool
 
 
+def _has_values(leaf: Any) -> bool:
+    return not isinstance(leaf, Tracer | jax.ShapeDtypeStruct)
+
+
 def has_indices(call: Call) -> bool:
     """Whether arrays of integers are among the arrays, which could be settings instead."""
-    return any(_is_exact(array) and not isinstance(array, Tracer) for array in call.arrays)
+    return any(_is_exact(array) and _has_values(array) for array in call.arrays)
+
+
+def has_unknown_indices(call: Call) -> bool:
+    """Whether of an array of integers only the shape was given: with its values the plan may be a better one."""
+    return any(_is_exact(array) and isinstance(array, jax.ShapeDtypeStruct) for array in call.arrays)
 
 
 # --- its derivative ---------------------------------------------------------------------------------------------
@@ -138,6 +150,7 @@ class Linear:
         directions: of the last: their entries are the columns (of the transposed matrix for a reverse program).
         outputs: of what comes out: the rows.
         reverse: whether this is the transposed derivative, from directions in the outputs to the inputs.
+        trees: what the rows and the columns of the matrix belong to, as pytrees of shapes.
     """
 
     jaxpr: jex.Jaxpr
@@ -146,6 +159,7 @@ class Linear:
     directions: tuple[Any, ...]
     outputs: tuple[Any, ...]
     reverse: bool
+    trees: tuple[Any, Any]
 
     @property
     def moving(self) -> tuple[Any, ...]:
@@ -183,7 +197,9 @@ def _equations(jaxpr: Any) -> list[Any]:
     for equation in jaxpr.eqns:
         inner = [v for v in equation.params.values() if isinstance(v, jex.ClosedJaxpr | jex.Jaxpr)]
         bodies = [body.jaxpr if isinstance(body, jex.ClosedJaxpr) else body for body in inner]
-        found += [e for body in bodies for e in _equations(body)] or [equation]
+        found += [e for body in bodies for e in _equations(body)]
+        if not bodies or equation.primitive.name == "scan":  # which stacks what its steps give
+            found.append(equation)
     return found
 
 
@@ -206,15 +222,23 @@ def linearized(call: Call, argnums: Any, caller: str, second: bool, reverse: boo
     """
     shape = lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype, weak_type=array.weak_type)
     arrays = tuple(shape(array) for array in call.arrays)
+    trees: dict[str, Any] = {}
 
     def parted(arrays: Sequence[Any]) -> tuple[Function, list[Any]]:
         function, args, kwargs = call.rebuild(arrays)
         restricted, point = restrict(function, args, kwargs, argnums, caller)
         leaves, structure = jax.tree.flatten(point)
+        trees["columns"] = _shapes_of(point)
         if second:
             value = lambda leaves: scalar_value(restricted(jax.tree.unflatten(structure, leaves)), caller)
+            trees["rows"] = trees["columns"]
             return jax.grad(value), [jnp.asarray(leaf) for leaf in leaves]
-        value = lambda leaves: jax.tree.leaves(real_value(restricted(jax.tree.unflatten(structure, leaves)), caller))
+
+        def value(leaves: Sequence[Any]) -> list[Any]:
+            tree = real_value(restricted(jax.tree.unflatten(structure, leaves)), caller)
+            trees["rows"] = _shapes_of(tree)
+            return jax.tree.leaves(tree)
+
         return value, [jnp.asarray(leaf) for leaf in leaves]
 
     def forward(arrays: Sequence[Any], directions: Sequence[Any]) -> list[Any]:
@@ -230,15 +254,19 @@ def linearized(call: Call, argnums: Any, caller: str, second: bool, reverse: boo
         return value(leaves)
 
     inputs = tuple(jax.eval_shape(lambda arrays: parted(arrays)[1], arrays))
-    outputs = tuple(jax.eval_shape(value_of, arrays))
-    given, found = (outputs, inputs) if reverse else (inputs, outputs)
+    given = tuple(jax.eval_shape(value_of, arrays)) if reverse else inputs
     given = tuple(jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in given)
     try:
-        closed = jax.make_jaxpr(backward if reverse else forward)(arrays, given)
+        closed, found = jax.make_jaxpr(backward if reverse else forward, return_shape=True)(arrays, given)
     except (TypeError, ValueError, NotImplementedError) as error:
         mode = "reverse" if reverse else "forward"
         raise Unsupported(f"{mode} mode: {str(error).partition(chr(10))[0]}") from error
-    return Linear(closed.jaxpr, _shared(closed.consts), arrays, given, found, reverse)
+    both = trees["rows"], trees["columns"]
+    return Linear(closed.jaxpr, _shared(closed.consts), arrays, given, tuple(found), reverse, both)
+
+
+def _shapes_of(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), tree)
 
 
 def _shared(consts: Sequence[Any]) -> tuple[Any, ...]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
 
-from cycloid.differentiate.arguments import real_value, restrict
 from cycloid.differentiate.sparse import colouring
+from cycloid.differentiate.sparse.colouring import Products
 from cycloid.differentiate.sparse.drafts import Draft, by_maps
 from cycloid.differentiate.sparse.linear import Call, Linear, has_indices, linearized
 from cycloid.differentiate.sparse.patterns import Pattern
-from cycloid.differentiate.sparse.plans import Plan, Request, readable, refuse_too_large
+from cycloid.differentiate.sparse.plans import Plan, Request, refuse_too_large, refuse_too_many
 from cycloid.differentiate.sparse.slots import Unsupported
 
 # A walk that computes at most this many numbers for each entry of the answer (and each row and column) is good enough
@@ -74,7 +73,7 @@ class Planner:
         if draft is not None and linear is not None:
             pattern = self._better_coloured(draft, linear)
             if pattern is None:
-                return self._plan("maps", linear, draft, self._why_maps(), 0, 1), draft
+                return self._plan("maps", linear, draft, self._why_maps()), draft
             return self._by_colours(pattern, "Products cost less here than following every entry through the program.")
         return self._by_proof()
 
@@ -84,17 +83,6 @@ class Planner:
         if self.request.second:  # its transpose is itself: reverse mode is for rules that forbid the other
             return [False] if self._can(False) else [True]
         return {"auto": [False, True], "forward": [False], "reverse": [True]}[self.request.mode]
-
-    def trees(self) -> tuple[Any, Any]:
-        """The value and the point, as shapes."""
-        request = self.request
-
-        def both(arrays: Any) -> tuple[Any, Any]:
-            function, args, kwargs = self.call.rebuild(arrays)
-            restricted, point = restrict(function, args, kwargs, request.argnums, request.operator)
-            return (point if request.second else real_value(restricted(point), request.operator)), point
-
-        return jax.eval_shape(both, self.call.arrays)
 
     def _by_maps(self) -> tuple[Draft | None, Linear | None]:
         best: tuple[Draft | None, Linear | None] = (None, None)
@@ -112,7 +100,7 @@ class Planner:
             if draft.effort.numbers <= WELL * (draft.layout.nonzeros + 4 * sum(linear.shape)):
                 break
         if best[0] is not None:
-            self._fits(best[0].layout.nonzeros, best[0].dtype)
+            self._room(best[0].layout.nonzeros, best[0].dtype)
         return best
 
     def _may_learn(self) -> bool:
@@ -120,7 +108,7 @@ class Planner:
 
     def _better_coloured(self, draft: Draft, linear: Linear) -> Pattern | None:
         """The pattern, when products with it cost far less than the walk, or fit where the walk does not."""
-        room = self.request.budget - draft.bytes
+        room = self._room(draft.layout.nonzeros, draft.dtype)
         heavy = draft.effort.largest * np.dtype(draft.dtype).itemsize > room
         least = WASTE * linear.size()
         if not heavy and draft.effort.numbers <= max(least, WELL * (draft.layout.nonzeros + 4 * sum(linear.shape))):
@@ -155,7 +143,7 @@ class Planner:
                 continue
             pattern = pattern.in_shape(linear.shape, self.request.operator)
             pattern = pattern.symmetric() if symmetric else pattern
-            self._fits(pattern.nonzeros, np.float64)
+            self._room(pattern.nonzeros)
             if self.request.pattern is None and _is_full(pattern, linear, symmetric):
                 continue
             colours = colouring.coloured(linear, pattern, symmetric)
@@ -164,20 +152,19 @@ class Planner:
         if best is None:
             return self._entire(f"{reason} It has rows and columns so full that nothing can be put together.")
         colours, linear = best
-        products = colouring.parted(colours.num_colors, linear, self.request.budget, self.request.mesh)
+        products = colouring.parted(colours.num_colors, linear, self._room(pattern.nonzeros), self.request.mesh)
         draft = colouring.by_colours(linear, pattern, colours, symmetric, products)
-        return self._plan("colouring", linear, draft, reason, colours.num_colors, products.chunks), draft
+        return self._plan("colouring", linear, draft, reason, products), draft
 
     def _entire(self, reason: str) -> tuple[Plan, Draft]:
         linear = self._shorter()
         rows, columns = linear.shape
+        room = self._room(rows * columns)
+        products = colouring.parted(linear.columns, linear, room, self.request.mesh)
         if self.request.dense:
-            refuse_too_large(self.request.operator, rows, columns, self.request.budget)
-        else:
-            self._fits(rows * columns, np.float64)
-        products = colouring.parted(linear.columns, linear, self.request.budget, self.request.mesh)
+            refuse_too_large(self.request.operator, rows, columns, self.request.budget, products.bytes(linear))
         draft = colouring.entire(linear, self.request.second, products)
-        return self._plan("dense", linear, draft, reason, linear.columns, products.chunks), draft
+        return self._plan("dense", linear, draft, reason, products), draft
 
     def _shorter(self) -> Linear:
         """The program with fewer directions, of those that there are."""
@@ -194,35 +181,39 @@ class Planner:
 
     # --- what is told -----------------------------------------------------------------------------------------
 
-    def _fits(self, nonzeros: int, dtype: Any) -> None:
-        size, budget = nonzeros * (np.dtype(dtype).itemsize + 8), self.request.budget
-        if size > budget:
-            raise ValueError(
-                f"{self.request.operator}: the answer has {nonzeros} entries that may differ from zero and would take "
-                f"{readable(size)}, with {readable(budget)} allowed. Use hvp or jax.jvp for products with it, "
-                "differentiate fewer arguments at a time (argnums=), or raise memory=."
-            )
+    def _room(self, nonzeros: int, dtype: Any = np.float64) -> int:
+        """Bytes that an answer with so many entries leaves of the budget.
+
+        Raises:
+            ValueError: when it does not fit.
+        """
+        size, budget = self.request.answer_bytes(nonzeros, dtype), self.request.budget
+        if not self.request.dense:
+            refuse_too_many(self.request.operator, nonzeros, size, budget)
+        return budget - size
 
     def _why_maps(self) -> str:
         return "Every operation moves entries by known strides or indices" + (
             f"; another mode stopped at {self.reasons[0]}." if self.reasons else "."
         )
 
-    def _plan(self, path: str, linear: Linear, draft: Draft, reason: str, colours: int, chunks: int) -> Plan:
+    def _plan(self, path: str, linear: Linear, draft: Draft, reason: str, products: Products | None = None) -> Plan:
         mode = "forward over reverse" if self.request.second else "reverse" if linear.reverse else "forward"
-        size = linear.size()
-        at_once = -(-colours // chunks) if path != "maps" else 0
-        beside = at_once * sum(linear.shape) if path != "maps" else draft.effort.largest
+        beside = products.bytes(linear) if products else draft.effort.largest * np.dtype(draft.dtype).itemsize
+        nonzeros = draft.layout.nonzeros
         return Plan(
             operator=self.request.operator,
             path=path,
             mode=mode,
             reason=reason[:1].upper() + reason[1:],
             shape=linear.shape,
-            nonzeros=draft.layout.nonzeros,
-            maps=len(draft.layout.blocks) if path == "maps" else 0,
-            colours=colours,
-            chunks=chunks,
-            memory=draft.bytes + beside * np.dtype(draft.dtype).itemsize,
-            cost=1.0 + 2.0 * draft.effort.numbers / size,
+            nonzeros=nonzeros,
+            maps=0 if products else len(draft.layout.blocks),
+            colours=products.colours if products else 0,
+            chunks=products.chunks if products else 1,
+            memory=self.request.answer_bytes(nonzeros, draft.dtype) + beside,
+            cost=1.0 + 2.0 * draft.effort.numbers / linear.size(),
+            layout=draft.layout,
+            classes=draft.classes,
+            trees=linear.trees,
         )

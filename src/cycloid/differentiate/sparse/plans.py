@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
+from cycloid.differentiate.sparse.assembly import Layout
 from cycloid.differentiate.sparse.patterns import Pattern
 
 
@@ -29,6 +32,9 @@ class Plan:
         chunks: parts in which the products are made, one after the other.
         memory: bytes of the answer and of what is held beside it while it is computed.
         cost: in evaluations of the function.
+        layout: where each value of the answer lies.
+        classes: the colour of each column (of each row, in reverse mode) on the path by colouring.
+        trees: what the rows and the columns belong to, as pytrees of shapes.
     """
 
     operator: str
@@ -42,13 +48,23 @@ class Plan:
     chunks: int
     memory: int
     cost: float
+    layout: Layout = field(compare=False, repr=False)
+    classes: np.ndarray | None = field(compare=False, repr=False)
+    trees: tuple[Any, Any] = field(compare=False, repr=False)
+
+    @property
+    def pattern(self) -> Pattern:
+        """Which entries may differ from zero."""
+        indices = self.layout.indices()
+        return Pattern(indices[:, 0], indices[:, 1], self.shape)
 
     def __str__(self) -> str:
         rows, columns = self.shape
         how = f"{self.maps} maps" if self.path == "maps" else f"{self.colours} products"
         how += f" in {self.chunks} chunks" if self.chunks > 1 else ""
+        path = "in full" if self.path == "dense" else f"by {self.path}"
         return (
-            f"{self.operator} of {rows} x {columns} with {self.nonzeros} entries by {self.path}, {self.mode} mode: "
+            f"{self.operator} of {rows} x {columns} with {self.nonzeros} entries {path}, {self.mode} mode: "
             f"{how}, {readable(self.memory)}, about {self.cost:.3g} evaluations. {self.reason}"
         )
 
@@ -92,6 +108,10 @@ class Request:
     def budget(self) -> int:
         return free_memory() // 2 if self.memory is None else self.memory
 
+    def answer_bytes(self, nonzeros: int, dtype: Any) -> int:
+        """Memory of the answer: its values, and where it is sparse a row and a column for each."""
+        return nonzeros * (np.dtype(dtype).itemsize + (0 if self.dense else 8))
+
 
 def free_memory() -> int:
     """Bytes free on the device, or in the machine where the device does not say."""
@@ -108,16 +128,42 @@ def free_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def refuse_too_large(operator: str, rows: int, columns: int, budget: int | None = None) -> None:
+def refuse_too_large(operator: str, rows: int, columns: int, budget: int | None = None, beside: int = 0) -> None:
     """Refuse a dense answer that does not fit, before anything is computed.
 
+    Args:
+        operator: "jacobian" or "hessian".
+        rows, columns: of the answer.
+        budget: bytes allowed; None for what is free.
+        beside: bytes held beside the answer while it is computed.
+
     Raises:
-        ValueError: when it does not fit into the budget, by default what is free.
+        ValueError: when it does not fit.
     """
     size, budget = rows * columns * jnp.result_type(float).itemsize, free_memory() if budget is None else budget
+    if size + beside > budget:
+        work = f", and {readable(beside)} beside it while it is computed" if size <= budget else ""
+        raise ValueError(
+            f"{operator}: a dense answer of {rows} by {columns} numbers would take {readable(size)}{work}, with "
+            f'{readable(budget)} allowed. Use pattern="auto" where most of them are zero, {_instead(operator)}.'
+        )
+
+
+def refuse_too_many(operator: str, nonzeros: int, size: int, budget: int) -> None:
+    """Refuse a sparse answer that does not fit, before anything is computed.
+
+    Raises:
+        ValueError: when its size in bytes is beyond the budget.
+    """
     if size > budget:
         raise ValueError(
-            f"{operator}: a dense answer of {rows} by {columns} numbers would take {readable(size)}, with "
-            f'{readable(budget)} allowed. Use pattern="auto" where most of them are zero, hvp or jax.jvp for products '
-            "with it, or argnums= for fewer arguments at a time."
+            f"{operator}: the answer has {nonzeros} entries that may differ from zero and would take {readable(size)}, "
+            f"with {readable(budget)} allowed. Use {_instead(operator)}."
         )
+
+
+def _instead(operator: str) -> str:
+    products = "jax.jvp or jax.vjp for products with it"
+    if operator == "hessian":
+        products = "hvp for products with it, spectrum for its largest eigenvalues"
+    return f"{products}, argnums= for fewer arguments at a time, or memory= to allow more bytes"
