@@ -19,6 +19,8 @@ COMMANDS = {
     "minimize": ("cycloid.cli.descent", "minimize", "Minimise a formula, by one method or a race of many."),
     "derivative": ("cycloid.cli.calculus", "derivative", "The derivative of a formula: its value and its formula."),
     "gradient": ("cycloid.cli.calculus", "gradient", "The gradient of a formula, and its Hessian with --hessian."),
+    "taylor": ("cycloid.cli.expansions", "taylor", "A Taylor polynomial, and how far it may be from its function."),
+    "jacobian": ("cycloid.cli.expansions", "jacobian", "A map of formulas: its stretches, area scale, and ripples."),
     "explain": (
         "cycloid.cli.explaining",
         "explain",

@@ -6,6 +6,7 @@ hessian  hvp  ggnvp  fvp  spectrum      curvature, and products with it
 laplacian  divergence  curl             fields in space
 taylor  total_derivative                polynomials with their remainder; the chain rule path by path
 jacobian_map  ripple                    how a map stretches and scales, and how a change spreads through it
+critical_points                         all minima, maxima and saddles in a box, proven complete for a formula
 plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
 names  named  blocks  as_matrix         matrices and the pytrees they belong to
 check_gradient  find_nan                which rule is wrong; where a NaN or an infinity was made
@@ -13,6 +14,8 @@ check_gradient  find_nan                which rule is wrong; where a NaN or an i
 
 from __future__ import annotations
 
+from cycloid.differentiate.critical import critical_points
+from cycloid.differentiate.critical_results import CriticalPoints
 from cycloid.differentiate.curvature import Spectrum, spectrum
 from cycloid.differentiate.gradient_checks import GradientCheck, check_gradient
 from cycloid.differentiate.gradients import grad, value_and_grad
@@ -28,6 +31,7 @@ from cycloid.differentiate.total_derivatives import TotalDerivative, total_deriv
 from cycloid.differentiate.vector_calculus import curl, divergence
 
 __all__ = [
+    "CriticalPoints",
     "Expansion",
     "GradientCheck",
     "JacobianMap",
@@ -39,6 +43,7 @@ __all__ = [
     "as_matrix",
     "blocks",
     "check_gradient",
+    "critical_points",
     "curl",
     "derivative",
     "directional",

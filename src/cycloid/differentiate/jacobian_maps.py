@@ -10,13 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import ArrayLike, Float, Int
 
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.differentiate.arguments import real_value
 from cycloid.differentiate.derived import Derived
-from cycloid.differentiate.vector_maps import Map, step_of, subject_of
+from cycloid.differentiate.vector_maps import Map, flat_map, step_of, subject_of
 
 
 @final
@@ -202,7 +201,7 @@ def ripple(F: Map, x: Any, dx: Any, *, throw: bool = True) -> Ripple:
     subject = subject_of(F, x)
     step = step_of(subject, dx)
     before, J = Derived("jacobian_map", _linear, subject.function, ())(subject.point)
-    after = jnp.ravel(ravel_pytree(real_value(subject.function(subject.point + step), "ripple"))[0])
+    after = flat_map(subject.function)(subject.point + step)
     linear, change = J @ step, after - before
     gap = jnp.abs(linear - change)
     finite = jnp.all(jnp.isfinite(J)) & jnp.all(jnp.isfinite(after)) & jnp.all(jnp.isfinite(before))
@@ -233,6 +232,6 @@ def _scale(determinant: Any, sigma: Any, m: int, n: int) -> Any:
 def _linear(function: Callable[..., Any], args: tuple, kwargs: dict) -> tuple[Any, Any]:
     """(F(x), J) with both flattened to vectors."""
     (x,) = args
-    flat = lambda v: jnp.ravel(ravel_pytree(real_value(function(v), "jacobian_map"))[0])
+    flat = flat_map(lambda v: real_value(function(v), "jacobian_map"))
     image = flat(x)
     return image, (jax.jacfwd if x.size <= image.size else jax.jacrev)(flat)(x)

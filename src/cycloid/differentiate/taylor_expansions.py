@@ -83,8 +83,8 @@ def taylor(
 
     For a formula the remainder, the integral of f⁽ⁿ⁺¹⁾(t)/n! (x − t)ⁿ from a to x, is enclosed by interval arithmetic
     for all x within the radius: a bound, which also holds the rounding of the coefficients (enclosed for one variable,
-    with an allowance for several). Where that is not possible, and for other functions, the largest of |f − p| at 33 points (64 and the
-    corners, of several variables): an estimate.
+    with an allowance for several). Where that is not possible, and for other functions, the largest of
+    |f − p| at 33 points (64 and the corners, of several variables): an estimate.
 
     Args:
         f: the function of one number, vector or pytree of numbers, with one real value: callable, formula or text.
@@ -177,6 +177,11 @@ def _subject(function: Callable[..., Any], x0: Any) -> _Subject:
     return _Subject(function, centre, ("x",) if centre.ndim == 0 else numbered(centre.size), None)
 
 
+def function_of(f: Callable[..., Any] | Formula | str, x0: Any) -> Callable[[Any], Any]:
+    """What `taylor` expands at x0: f as a function of one number or of one vector."""
+    return _subject(as_function(f), x0).function
+
+
 def _of_formula(formula: Formula, x0: Any) -> _Subject:
     names = formula.variables
     if isinstance(x0, Mapping):
@@ -260,7 +265,8 @@ def _by_directions(g: Callable[[Any], Any], centre: Any, order: int) -> tuple[An
 def _solved(solver: np.ndarray, values: Any) -> Any:
     """The coefficients of one degree; what rounding alone could have made is zero."""
     found = jnp.asarray(solver, values.dtype) @ values
-    rounding = 4 * jnp.finfo(values.dtype).eps * (jnp.asarray(np.abs(solver), values.dtype) @ jnp.abs(values))
+    reach = jnp.asarray(np.abs(solver).sum(axis=1), values.dtype) * jnp.max(jnp.abs(values))
+    rounding = 4 * jnp.finfo(values.dtype).eps * reach
     return jnp.where(jnp.abs(found) <= rounding, 0.0, found)
 
 

@@ -88,6 +88,11 @@ def subject_of(F: Map, x: Any) -> Subject:
     return Subject(inside, array.ravel(), numbered(array.size), (), back)
 
 
+def flat_map(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A map of one vector whose value is one vector, whatever tree the function returns."""
+    return lambda v: jnp.ravel(ravel_pytree(function(v))[0])
+
+
 def _of_formulas(parts: Components, x: Any) -> Subject:
     names = parts.variables
     if isinstance(x, Mapping):
