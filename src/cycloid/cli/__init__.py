@@ -21,6 +21,7 @@ COMMANDS = {
     "gradient": ("cycloid.cli.calculus", "gradient", "The gradient of a formula, and its Hessian with --hessian."),
     "taylor": ("cycloid.cli.expansions", "taylor", "A Taylor polynomial, and how far it may be from its function."),
     "jacobian": ("cycloid.cli.expansions", "jacobian", "A map of formulas: its stretches, area scale, and ripples."),
+    "critical-points": ("cycloid.cli.critical", "critical_points", "All minima, maxima and saddles in a box, proven."),
     "explain": (
         "cycloid.cli.explaining",
         "explain",

@@ -72,6 +72,24 @@ def read_point(text: str, option: str) -> dict[str, float]:
     return point
 
 
+def read_box(text: str, variables: Sequence[str], option: str = "--box") -> dict[str, tuple[float, float]]:
+    """Intervals such as "x=-2..2, y=0..pi", one for each variable.
+
+    Raises:
+        ValueError: when a part is no interval, or the names are not those of the variables.
+    """
+    ends: list[dict[str, float]] = []
+    parts = [part.partition("..") for part in text.split(",")]
+    if any(not dots or "=" not in left or not right.strip() for left, dots, right in parts):
+        raise ValueError(f'{option} reads intervals, such as "x=-2..2,y=0..pi"; it was {text!r}.')
+    ends.append(read_point(",".join(left for left, _, _ in parts), option))
+    ends.append(read_point(",".join(f"{left.partition('=')[0]}={right}" for left, _, right in parts), option))
+    if set(ends[0]) != set(variables):
+        needs = ",".join(f"{name}=-1..1" for name in variables)
+        raise ValueError(f'{option}: the variables are {", ".join(variables) or "none"}: write "{needs}".')
+    return {name: (ends[0][name], ends[1][name]) for name in variables}
+
+
 def read_names(text: str) -> list[str]:
     """A list such as "sgd,momentum"."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -105,9 +105,8 @@ def critical_points(
         >>> best.points.round(6).tolist(), best.multiplier.round(6).tolist(), best.kind.name
         ([[1.5, 1.5]], [1.5], ['maximum'])
 
-    Reference: R. Krawczyk, Newton-Algorithmen zur Bestimmung von Nullstellen mit Fehlerschranken, 1969; M. Hirsch,
-    Differential topology, 1976, for the count of kinds; D. Luenberger and Y. Ye, Linear and nonlinear programming, 2008,
-    chapter 11, for the multipliers.
+    Reference: R. Krawczyk, Newton-Algorithmen zur Bestimmung von Nullstellen mit Fehlerschranken, 1969;
+    D. Luenberger and Y. Ye, Linear and nonlinear programming, 2008, chapter 11, for the multipliers.
     """
     key = check_key(key, "critical_points")
     _check(starts, max_steps, boxes)
@@ -166,7 +165,7 @@ def _check(starts: int, max_steps: int, boxes: int) -> None:
 def _asked(f: Any, lower: Any, upper: Any, constraint: Any, tol: Any, max_steps: int) -> _Search:
     if is_traced((lower, upper)):
         raise TypeError("critical_points cannot be traced: how many points there are is not known beforehand.")
-    lower, upper = _corner(lower), _corner(upper)
+    lower, upper = as_corner(lower), as_corner(upper)
     if jax.tree.structure(lower) != jax.tree.structure(upper):
         raise ValueError("lower and upper are two corners of one box: give both as arrays, or both by the same names.")
     dtype = working_dtype((lower, upper))
@@ -182,7 +181,7 @@ def _asked(f: Any, lower: Any, upper: Any, constraint: Any, tol: Any, max_steps:
             f"{low.tolist()} and {high.tolist()}."
         )
     function = as_objective(f, lower)
-    g = None if constraint is None else as_objective(_equation(constraint, function), lower, "constraint")
+    g = None if constraint is None else as_objective(as_equation(constraint, function), lower, "constraint")
     formula = getattr(function, "formula", None)
     names = formula.variables if formula is not None and not isinstance(lower, Mapping) else tuple(names_of(lower))
     if len(names) != low.size:
@@ -194,7 +193,7 @@ def _asked(f: Any, lower: Any, upper: Any, constraint: Any, tol: Any, max_steps:
     return _Search(function, g, functions, names, low, high, dtype, tolerance or 1e-12, max_steps)
 
 
-def _corner(corner: Any) -> Any:
+def as_corner(corner: Any) -> Any:
     """A corner with floats in it: 2 is read as 2.0, a list of numbers as an array."""
     if isinstance(corner, (list, tuple)) and all(np.ndim(entry) == 0 for entry in corner):
         return jnp.asarray(corner, float)
@@ -202,7 +201,7 @@ def _corner(corner: Any) -> Any:
     return jax.tree.map(as_float, corner)
 
 
-def _equation(constraint: Any, function: Any) -> Any:
+def as_equation(constraint: Any, function: Any) -> Any:
     """A text with an equals sign that is no header, as left side − (right side); over the variables of f."""
     if not isinstance(constraint, str):
         return constraint

@@ -160,9 +160,8 @@ def walks(functions: tuple[Any, Any], frame: Frame, starts: Any, masks: Any, max
         missing = BATCH - len(some)
         padded = np.concatenate([some, np.repeat(some[:1], missing, axis=0)])
         free = np.concatenate([free, np.repeat(free[:1], missing, axis=0)])
-        reached = _batch(functions, frame, padded, free, np.int32(max_steps))
-        ends.append(jax.tree.map(lambda leaf, count=len(some): np.asarray(leaf)[:count], reached))
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *ends)
+        ends.append(_batch(functions, frame, padded, free, np.int32(max_steps)))
+    return jax.tree.map(lambda *parts: np.concatenate([np.asarray(p) for p in parts])[: len(starts)], *ends)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -237,10 +236,8 @@ def _lagrangian(f: Any, g: Any, frame: Frame) -> Callable[[Any], Any]:
 
 def _first_multiplier(f: Any, g: Any, frame: Frame, start: Any, mask: Any) -> Any:
     """The multiplier that makes ∇f − μ ∇g shortest at the start."""
-    slope, border = (
-        jnp.where(mask, jax.grad(lambda u: h(frame.low + frame.width * u) / unit)(start), 0.0)
-        for h, unit in ((f, frame.f_unit), (g, frame.g_unit))
-    )
+    of = lambda h, unit: jax.grad(lambda u: h(frame.low + frame.width * u) / unit)(start)
+    slope, border = (jnp.where(mask, part, 0.0) for part in (of(f, frame.f_unit), of(g, frame.g_unit)))
     length = border @ border
     found = (slope @ border) / jnp.where(length > 0, length, 1.0)
     return jnp.where(jnp.isfinite(found), found, 0.0)

@@ -12,7 +12,12 @@ REGISTRY = Registry(
         "cycloid.differentiate.sparse": ("cycloid.figures.patterns",),
         "jax.experimental.sparse": ("cycloid.figures.patterns",),
         "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
-        "cycloid.differentiate": ("cycloid.figures.expansions", "cycloid.figures.maps", "cycloid.figures.paths"),
+        "cycloid.differentiate": (
+            "cycloid.figures.expansions",
+            "cycloid.figures.maps",
+            "cycloid.figures.paths",
+            "cycloid.figures.critical",
+        ),
         "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),
         "cycloid.train": ("cycloid.figures.comparisons",),
