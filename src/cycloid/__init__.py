@@ -13,24 +13,25 @@ explain it, `cy.figure` it, and run the same call sharded with `mesh=`.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cycloid.core.laziness import exports
 
 __version__ = "0.1.0"
 
 _BRANCHES = ("checks", "differentiate", "explain", "figures", "lab", "learn", "optimize", "problems", "train")
 
-# name -> (module, attribute)
 _VERBS = {
-    "check": ("cycloid.checks", "check"),
-    "figure": ("cycloid.figures", "figure"),
-    "race": ("cycloid.optimize", "race"),
-    "formula": ("cycloid.core.formulas", "formula"),
-    "enable_x64": ("cycloid.core.tolerance", "enable_x64"),
-    "ConvergenceError": ("cycloid.core.results", "ConvergenceError"),
-    "Result": ("cycloid.core.results", "Result"),
-    "Status": ("cycloid.core.results", "Status"),
-    "Tolerance": ("cycloid.core.tolerance", "Tolerance"),
+    "check": "cycloid.checks",
+    "compare": "cycloid.differentiate.frameworks",
+    "figure": "cycloid.figures",
+    "race": "cycloid.optimize",
+    "formula": "cycloid.core.formulas",
+    "enable_x64": "cycloid.core.tolerance",
+    "ConvergenceError": "cycloid.core.results",
+    "Result": "cycloid.core.results",
+    "Status": "cycloid.core.results",
+    "Tolerance": "cycloid.core.tolerance",
 }
 
 __all__ = ["__version__", *_BRANCHES, *_VERBS]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -41,21 +42,9 @@ if TYPE_CHECKING:
     from cycloid.core.formulas import formula
     from cycloid.core.results import ConvergenceError, Result, Status
     from cycloid.core.tolerance import Tolerance, enable_x64
+    from cycloid.differentiate.frameworks import compare
     from cycloid.figures import figure
     from cycloid.optimize import race
 
-
-def __getattr__(name: str) -> Any:
-    if name in _VERBS:
-        module, attribute = _VERBS[name]
-        value = getattr(importlib.import_module(module), attribute)
-    elif name in _BRANCHES:
-        value = importlib.import_module(f"cycloid.{name}")
-    else:
-        raise AttributeError(f"cycloid has no {name!r}; it has {', '.join(sorted([*_BRANCHES, *_VERBS]))}.")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*_BRANCHES, *_VERBS, "__version__"])
+_HOMES = {**_VERBS, **{name: f"cycloid.{name}" for name in _BRANCHES}}
+__getattr__, __dir__ = exports(__name__, _HOMES)

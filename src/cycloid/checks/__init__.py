@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cycloid.core.laziness import exports
 
 _NAMES = {
     "check": "cycloid.checks.registry",
+    "claims": "cycloid.checks.claims",
     "register": "cycloid.checks.registry",
     "Card": "cycloid.checks.cards",
     "compare": "cycloid.checks.cards",
@@ -22,16 +24,4 @@ if TYPE_CHECKING:
     from cycloid.checks.operators import derivative, gradient
     from cycloid.checks.registry import check, register
 
-
-def __getattr__(name: str) -> Any:
-    if name == "claims":
-        return importlib.import_module("cycloid.checks.claims")
-    if name not in _NAMES:
-        raise AttributeError(f"cycloid.checks has no {name!r}; it has {', '.join(__all__)}.")
-    value = getattr(importlib.import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = exports(__name__, _NAMES)

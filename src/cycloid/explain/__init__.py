@@ -8,8 +8,9 @@ backprop                                of a network, layer by layer
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cycloid.core.laziness import exports
 
 _NAMES = {
     "derivative": "cycloid.explain.symbolic",
@@ -47,14 +48,4 @@ if TYPE_CHECKING:
     from cycloid.explain.networks import Network
     from cycloid.explain.symbolic import derivative
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"cycloid.explain has no {name!r}; it has {', '.join(__all__)}.")
-    value = getattr(importlib.import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = exports(__name__, _NAMES)

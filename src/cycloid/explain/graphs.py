@@ -193,6 +193,16 @@ class Graph:
                 return quantity
         raise ValueError(f"no quantity is called {name!r}; there are {', '.join(q.name for q in self.quantities)}.")
 
+    def backward(self) -> list[tuple[int, Quantity, list[Edge]]]:
+        """Number, quantity and the edges that leave it, in the order in which slopes are summed: from the last to the
+        inputs, without the result itself and what no slope reaches."""
+        leaving: dict[int, list[Edge]] = {}
+        for edge in self.edges:
+            leaving.setdefault(edge.source, []).append(edge)
+        order = [*range(len(self.quantities) - 1, len(self.inputs) - 1, -1), *self.inputs]
+        reached = [n for n in order if n != self.result and self.quantities[n].adjoint_size is not None]
+        return [(n, self.quantities[n], leaving.get(n, [])) for n in reached]
+
     def places(self) -> list[tuple[float, float]]:
         """Where each quantity stands in a picture: its column (how far from the inputs) and its row, around zero.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cycloid.core.laziness import exports
 
 _NAMES = {
     "figure": "cycloid.figures.registry",
@@ -25,14 +26,4 @@ if TYPE_CHECKING:
     from cycloid.figures.tangents import function
     from cycloid.figures.terrains import terrain
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"cycloid.figures has no {name!r}; it has {', '.join(__all__)}.")
-    value = getattr(importlib.import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = exports(__name__, _NAMES)

@@ -123,16 +123,8 @@ def _terms(graph: Graph, edges: Sequence[Edge]) -> str:
 
 
 def _backward(graph: Graph) -> str:
-    into: dict[int, list[Edge]] = {}
-    for edge in graph.edges:
-        into.setdefault(edge.source, []).append(edge)
-    order = [*range(len(graph.quantities) - 1, len(graph.inputs) - 1, -1), *graph.inputs]
     rows = []
-    for number in order:
-        q = graph.quantities[number]
-        if number == graph.result or q.adjoint_size is None:
-            continue
-        edges = into.get(number, [])
+    for number, q, edges in graph.backward():
         total = escape(slope_of(q))
         sums = escape(in_numbers(graph, edges))
         rows.append(

@@ -91,16 +91,8 @@ def _term(graph: Graph, edge: Edge) -> str:
 
 
 def _backward(graph: Graph) -> str:
-    into: dict[int, list[Edge]] = {}
-    for edge in graph.edges:
-        into.setdefault(edge.source, []).append(edge)
-    order = [*range(len(graph.quantities) - 1, len(graph.inputs) - 1, -1), *graph.inputs]
     lines = []
-    for number in order:
-        q = graph.quantities[number]
-        if number == graph.result or q.adjoint_size is None:
-            continue
-        edges = into.get(number, [])
+    for _, q, edges in graph.backward():
         terms = " + ".join(_term(graph, edge) for edge in edges) or "0"
         numbers = typeset(in_numbers(graph, edges))
         total = "" if q.adjoint is None or q.shape else f" = {typeset(short(float(q.adjoint), 6))}"

@@ -122,16 +122,8 @@ def _source(operation: Operation, file: str) -> str:
 
 def _backward(graph: Graph) -> list[str]:
     lines = ["Backward: the slope of the result with respect to each quantity, from the result back to the inputs"]
-    into: dict[int, list[Edge]] = {}
-    for edge in graph.edges:
-        into.setdefault(edge.source, []).append(edge)
-    order = [*range(len(graph.quantities) - 1, len(graph.inputs) - 1, -1), *graph.inputs]
     rows = []
-    for number in order:
-        quantity = graph.quantities[number]
-        if number == graph.result or quantity.adjoint_size is None:
-            continue
-        edges = into.get(number, [])
+    for number, quantity, edges in graph.backward():
         mark = MARKS[quantity.check.verdict] if quantity.check is not None else " "
         terms, numbers = _terms(graph, edges), _sum(graph, number, edges)
         rows.append(
