@@ -1,7 +1,8 @@
 """Sparse Jacobians and Hessians whose pattern nobody supplies: closed forms, asdex, sparsejac and CasADi beside them.
 
 Run: python benchmarks/differentiate/sparse.py [--quick] [--only rosenbrock ...]
-Writes benchmarks/results/sparse.json and docs/benchmarks/sparse.md. Every tool returns the whole matrix (a BCOO where
+Writes benchmarks/results/sparse.json and docs/benchmarks/sparse.md; with --only the other problems there stay as they
+were measured before. Every tool returns the whole matrix (a BCOO where
 it is JAX's); a closed form is written out by hand and assembles the same BCOO. sparsejac is given the pattern; CasADi
 runs its own interpreter on one core. Set-up is the time from the function to the first matrix: tracing, finding the
 pattern, colouring, compiling, one evaluation; each tool has solved a small problem before, so that nothing is imported
@@ -11,6 +12,7 @@ for the first time in it.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -26,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks.timing import Timings, interleaved, readable, write
+from benchmarks.timing import ROOT, Timings, interleaved, readable, write
 from jax.experimental.sparse import BCOO
 
 import cycloid as cy
@@ -257,36 +259,61 @@ def same(runs: dict[str, Function], problem: Problem) -> None:
             np.testing.assert_allclose(np.asarray(matrix @ v) / scale, w / scale, atol=1e-9, err_msg=name)
 
 
+def measured(name: str, quick: bool) -> tuple[str, Timings, str]:
+    """Title, timings and a sentence on the set-up of one problem."""
+    make, size, small = PROBLEMS[name]
+    for tool in tools(make(small)).values():
+        set_up(tool, make(small))
+    problem = make(small if quick else size)
+    ready = {tool: set_up(build, problem) for tool, build in tools(problem).items()}
+    runs = {tool: run for tool, (run, _) in ready.items()}
+    same(runs, problem)
+    baseline = "closed form" if problem.closed else "asdex"
+    timings = interleaved(runs, repeats=5 if quick else 41, baseline=baseline, seconds=15)
+    times = ", ".join(f"{tool} {readable(seconds)}" for tool, (_, seconds) in ready.items() if tool != "closed form")
+    ratio = ready["asdex"][1] / ready["cycloid"][1]
+    print(f"\n{problem.title}\n{timings.table()}")
+    print(cy.differentiate.plan(problem.function, problem.point, order=2 if problem.hessian else 1), flush=True)
+    return problem.title, timings, f"{times}; asdex takes {ratio:.0f} times as long as cycloid."
+
+
+def earlier() -> tuple[dict[str, Timings], dict[str, str]]:
+    """What the last runs wrote: timings and set-up by title."""
+    file = ROOT / "benchmarks" / "results" / "sparse.json"
+    if not file.exists():
+        return {}, {}
+    record = json.loads(file.read_text(encoding="utf-8"))
+    tables = {
+        title: Timings(
+            baseline=table["baseline"],
+            medians={name: call["median_seconds"] for name, call in table["calls"].items()},
+            quartiles={name: tuple(call["quartiles_seconds"]) for name, call in table["calls"].items()},
+            ratios={name: call["ratio"] for name, call in table["calls"].items()},
+            first_calls={name: call["first_call_seconds"] for name, call in table["calls"].items()},
+            rounds=table["rounds"],
+        )
+        for title, table in record["tables"].items()
+    }
+    told = [line.removeprefix("* ").partition(": ") for line in record["note"].splitlines() if line.startswith("* ")]
+    return tables, {title: times for title, _, times in told}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small problems, few rounds, nothing written")
     parser.add_argument("--only", nargs="+", choices=list(PROBLEMS), default=list(PROBLEMS))
     options = parser.parse_args()
     cy.enable_x64()
-    measured: dict[str, Timings] = {}
-    lines = []
+    tables, times = earlier()
     for name in options.only:
-        make, size, small = PROBLEMS[name]
-        for tool in tools(make(small)).values():
-            set_up(tool, make(small))
-        problem = make(small if options.quick else size)
-        ready = {tool: set_up(build, problem) for tool, build in tools(problem).items()}
-        runs = {tool: run for tool, (run, _) in ready.items()}
-        same(runs, problem)
-        baseline = "closed form" if problem.closed else "asdex"
-        timings = interleaved(runs, repeats=5 if options.quick else 41, baseline=baseline, seconds=25)
-        measured[problem.title] = timings
-        order = 2 if problem.hessian else 1
-        times = ", ".join(
-            f"{tool} {readable(seconds)}" for tool, (_, seconds) in ready.items() if tool != "closed form"
-        )
-        ratio = ready["asdex"][1] / ready["cycloid"][1]
-        lines.append(f"Set-up, {problem.title}: {times}; asdex takes {ratio:.0f} times cycloid's.")
-        print(f"\n{problem.title}\n{timings.table()}\n{lines[-1]}")
-        print(cy.differentiate.plan(problem.function, problem.point, order=order), flush=True)
-    if not options.quick and options.only == list(PROBLEMS):
-        note = "float64, one thread. " + " ".join(lines)
-        write("sparse", measured, note=note)
+        title, timings, told = measured(name, options.quick)
+        tables[title], times[title] = timings, told
+        print(f"Set-up: {told}", flush=True)
+        if not options.quick:
+            order = {make(size).title: None for make, size, _ in PROBLEMS.values()}
+            lines = [f"* {title}: {times[title]}" for title in order if title in times]
+            note = "float64, one thread.\n\nSet-up, from the function to the first matrix:\n\n" + "\n".join(lines)
+            write("sparse", {title: tables[title] for title in order if title in tables}, note=note)
 
 
 if __name__ == "__main__":

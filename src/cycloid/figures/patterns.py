@@ -214,12 +214,13 @@ def _heat(
     y, x = ((np.arange(n) + 0.5) * step - 0.5 for n, step in zip(heat.shape, steps, strict=True))
     finite = heat[np.isfinite(heat)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    marks = np.linspace(low, high, min(4, 1 + int((high - low) / 0.3)))[::-1] if high > low else np.array([high])
+    differ, marks = high > low, np.linspace(low, high, min(4, 1 + int((high - low) / 0.3)))[::-1]
     low = low - 1.0  # the least that is there is still seen on the paper
     texts = [numeral(10**m, 2, typeset=True) if power else _percent(10**m) for m in marks]
     fig.add_trace(
         go.Heatmap(
             x=x, y=y, z=heat, customdata=10**heat, colorscale=scale, zmin=low, zmax=high, name=name, hoverongaps=False,
+            showscale=differ,
             hovertemplate="rows near %{y:.0f}, columns near %{x:.0f}: %{customdata:.3g}<extra>" + name + "</extra>",
             colorbar={**_bar(dark), "tickvals": marks, "ticktext": texts,
                       "x": fig.get_subplot(1, 1).xaxis.domain[1] + 0.005},
