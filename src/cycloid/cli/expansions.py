@@ -1,4 +1,4 @@
-"""`cycloid taylor` and `cycloid jacobian`: a polynomial with its remainder; a map, and how a change spreads through it."""
+"""`cycloid taylor` and `cycloid jacobian`: a polynomial with its remainder; a map, and how a change ripples."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def taylor(
         }
         if found.convergence == found.convergence:  # not NaN: of one variable
             far = float(found.convergence)
-            lines["the series converges"] = "it ends" if far == float("inf") else f"up to a distance of about {far:.2g}"
+            lines["radius of convergence"] = (
+                "infinite: the series ends"
+                if far == float("inf")
+                else f"about {far:.2g}, as the last coefficients suggest"
+            )
         exact = _exact(f, found)
         if exact is not None:
             lines["exactly"] = exact
@@ -80,7 +84,7 @@ def _exact(f: Any, found: Any) -> str | None:
 def jacobian(expressions: str, at: str, dx: str | None, check: bool, figure_path: str | None, as_json: bool) -> int:
     """The Jacobian of EXPRESSIONS, such as "x^2 - y^2, 2x*y", as a map: its stretches and its area scale.
 
-    With --dx the change of every output, as the Jacobian promises it and as it happens; then card and figure are of that.
+    With --dx the change of every output too, as the Jacobian promises it and as it happens; card and figure show that.
     """
     import cycloid as cy
     from cycloid.differentiate.vector_maps import components
@@ -109,7 +113,7 @@ def _show_map(found: Any) -> None:
 
     J = np.asarray(found.value)
     rows = [[name, *row] for name, row in zip(found.output_names, J, strict=True)]
-    table("Jacobian: a row is the gradient of an output", ["", *(f"d/d{name}" for name in found.input_names)], rows)
+    table("Jacobian", ["", *(f"d/d{name}" for name in found.input_names)], rows)
     lines: dict[str, Any] = {"stretches": ", ".join(number(s) for s in np.asarray(found.singular_values))}
     square = J.shape[0] == J.shape[1]
     if square:

@@ -7,6 +7,7 @@ laplacian  divergence  curl             fields in space
 taylor  total_derivative                polynomials with their remainder; the chain rule path by path
 jacobian_map  ripple                    how a map stretches and scales, and how a change spreads through it
 critical_points                         all minima, maxima and saddles in a box, proven complete for a formula
+sensitivity                             partial derivatives, elasticities, shares of the variance by input
 plan  pattern_of                        what a sparse Jacobian or Hessian (pattern="auto") does, and its pattern
 names  named  blocks  as_matrix         matrices and the pytrees they belong to
 check_gradient  find_nan                which rule is wrong; where a NaN or an infinity was made
@@ -25,6 +26,7 @@ from cycloid.differentiate.laplacians import laplacian
 from cycloid.differentiate.nan_hunts import NanReport, find_nan
 from cycloid.differentiate.operators import derivative, directional, partial
 from cycloid.differentiate.products import fvp, ggnvp, hvp
+from cycloid.differentiate.sensitivities import Sensitivity, sensitivity
 from cycloid.differentiate.sparse import as_matrix, blocks, named, names, pattern_of, plan
 from cycloid.differentiate.taylor_expansions import Expansion, Polynomial, taylor
 from cycloid.differentiate.total_derivatives import TotalDerivative, total_derivative
@@ -38,6 +40,7 @@ __all__ = [
     "NanReport",
     "Polynomial",
     "Ripple",
+    "Sensitivity",
     "Spectrum",
     "TotalDerivative",
     "as_matrix",
@@ -63,6 +66,7 @@ __all__ = [
     "pattern_of",
     "plan",
     "ripple",
+    "sensitivity",
     "spectrum",
     "taylor",
     "total_derivative",

@@ -77,7 +77,7 @@ class Ripple(Result):
         evaluations: of F.
         status: "all_steps", or "nonfinite".
         change: ΔF = F(x + dx) − F(x), the true change.
-        relative: |J dx − ΔF| / |ΔF| of each output; 0 where both vanish.
+        relative: |J dx − ΔF| / |ΔF| of each output; 0 where they agree to rounding.
         parts: J_ij dx_j, shape (m, n): what each input contributes to each output.
         before: F(x).
         after: F(x + dx).
@@ -204,6 +204,7 @@ def ripple(F: Map, x: Any, dx: Any, *, throw: bool = True) -> Ripple:
     after = flat_map(subject.function)(subject.point + step)
     linear, change = J @ step, after - before
     gap = jnp.abs(linear - change)
+    rounding = 8 * jnp.finfo(J.dtype).eps * (jnp.abs(before) + jnp.abs(after))  # of the difference of two large values
     finite = jnp.all(jnp.isfinite(J)) & jnp.all(jnp.isfinite(after)) & jnp.all(jnp.isfinite(before))
     result = Ripple(
         value=linear,
@@ -212,7 +213,7 @@ def ripple(F: Map, x: Any, dx: Any, *, throw: bool = True) -> Ripple:
         evaluations=jnp.asarray(2 + min(J.shape), jnp.int32),
         status=Status.where(finite, Status.named("all_steps"), Status.named("nonfinite")),
         change=change,
-        relative=jnp.where(gap == 0, 0.0, gap / jnp.abs(change)),
+        relative=jnp.where(gap <= rounding, 0.0, gap / jnp.abs(change)),
         parts=J * step,
         before=before,
         after=after,

@@ -235,7 +235,7 @@ def _expand(function: Callable[..., Any], order: int, args: tuple, kwargs: dict)
     sampled = jnp.max(jnp.abs(values - Polynomial(centre, coefficients, powers, names)(points)))
     rounding = 4 * jnp.finfo(centre.dtype).eps * jnp.max(jnp.abs(values))
     return {
-        "coefficients": coefficients.astype(centre.dtype),
+        "coefficients": coefficients.astype(centre.dtype) + 0.0,  # −0 becomes 0
         "convergence": convergence.astype(centre.dtype),
         "radius": radius,
         "sampled": (sampled + rounding).astype(centre.dtype),

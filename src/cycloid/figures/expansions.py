@@ -18,6 +18,7 @@ from cycloid.figures.theme import faded, mixed, palette, shades
 
 _POINTS, _GRID = 601, 81
 _LINES = 5  # polynomials drawn, the last one included
+MARGIN = {"l": 64, "r": 24, "t": 124, "b": 52}  # room for the legend under the subtitle
 
 
 @register(Expansion)
@@ -63,7 +64,7 @@ def _line(result: Expansion, g: Any, name: str, dark: bool) -> Any:
     y = np.asarray(at_each(g, jnp.asarray(x)), float)
     fig = panels(
         2, 1, dark=dark, title=f"{label(name)} and its Taylor polynomials", subtitle=_said(result), shared_xaxes=True,
-        vertical_spacing=0.07, row_heights=[1.6, 1.0], height=640, layout={"margin": {"l": 64, "r": 24, "t": 124, "b": 52}},
+        vertical_spacing=0.07, row_heights=[1.6, 1.0], height=640, layout={"margin": MARGIN},
     )  # fmt: skip
     top, low = {"row": 1, "col": 1}, {"row": 2, "col": 1}
     inside = np.abs(x - centre) <= radius * (1 + 1e-12)
@@ -161,13 +162,14 @@ def _plane(result: Expansion, g: Any, name: str, dark: bool) -> Any:
     f = np.asarray(at_each(g, grid), float).reshape(_GRID, _GRID)
     q = np.asarray(p(grid), float).reshape(_GRID, _GRID)
     fig = panels(
-        1, 1, dark=dark, title=f"{label(name)} and its polynomial of order {p.order}", subtitle=_said(result), height=620,
-        layout={"margin": {"l": 64, "r": 24, "t": 124, "b": 52}},
+        1, 1, dark=dark, title=f"{label(name)} and its polynomial of order {p.order}", subtitle=_said(result),
+        height=620, layout={"margin": MARGIN},
     )  # fmt: skip
     gap = np.abs(f - q)
     fig.add_trace(go.Heatmap(
-        x=x, y=y, z=gap, colorscale=shades(dark, middle="gold"), name="distance", hovertemplate="%{z:.2g}<extra></extra>",
-        zmin=0.0, zmax=float(np.nanquantile(gap, 0.97)) or 1.0, zsmooth="best", opacity=0.75, colorbar={
+        x=x, y=y, z=gap, colorscale=shades(dark, middle="gold"), name="distance",
+        hovertemplate="%{z:.2g}<extra></extra>", zmin=0.0, zmax=float(np.nanquantile(gap, 0.97)) or 1.0,
+        zsmooth="best", opacity=0.75, colorbar={
             "title": {"text": "distance |f − p|", "side": "right", "font": {"size": 12}}, "thickness": 10,
             "outlinewidth": 0, "tickfont": {"size": 11, "color": c["muted"]},
         },
@@ -176,8 +178,8 @@ def _plane(result: Expansion, g: Any, name: str, dark: bool) -> Any:
     lines = {"start": span[0], "end": span[1], "size": (span[1] - span[0]) / 9, "coloring": "none"}
     for z, title, colour, style in ((f, "f", c["accent"], "solid"), (q, "p", c["warm"], "dash")):
         fig.add_trace(go.Contour(
-            x=x, y=y, z=z, contours=lines, line={"color": colour, "width": 2, "dash": style}, name=title, showscale=False,
-            showlegend=True, hoverinfo="skip",
+            x=x, y=y, z=z, contours=lines, line={"color": colour, "width": 2, "dash": style}, name=title,
+            showscale=False, showlegend=True, hoverinfo="skip",
         ))  # fmt: skip
     a, b = centre
     fig.add_shape(

@@ -28,8 +28,8 @@ def draw_map(result: JacobianMap, *, side: float | None = None, dark: bool = Fal
         dark: the dark theme.
 
     Returns:
-        A plotly figure: of a map of the plane a square with its grid, its true image, and the parallelogram that J makes
-        of it; of other maps J as a table of colours beside its singular values.
+        A plotly figure: of a map of the plane a square with its grid, its true image, and the parallelogram that J
+        makes of it; of other maps J as a table of colours beside its singular values.
     """
     plane = result.value.shape == (2, 2) and result.question is not None
     return _square(result, result.question, side, dark) if plane and result.question else _matrix(result, dark)
@@ -44,27 +44,43 @@ def _square(result: JacobianMap, question: Question, side: float | None, dark: b
     names = [label(name) for name in (*result.input_names, *result.output_names)]
     fig = panels(
         1, 2, dark=dark, titles=["a square", "its image"], horizontal_spacing=0.13, height=560, title=_title(result),
-        subtitle=_said(result), layout={"legend": {"y": -0.16, "yanchor": "top"}, "margin": {"l": 64, "r": 24, "t": 116, "b": 92}},
+        subtitle=_said(result),
+        layout={"legend": {"y": -0.16, "yanchor": "top"}, "margin": {"l": 64, "r": 24, "t": 116, "b": 92}},
     )  # fmt: skip
     left, right = {"row": 1, "col": 1}, {"row": 1, "col": 2}
     F = flat_map(subject.function)
     image = lambda points: np.asarray(at_each(F, jnp.asarray(points, subject.point.dtype)), float)
     for line in _grid(x, h):
         thin = {"width": 1, "showlegend": False, "hoverinfo": "skip"}
-        curve(fig, *line.T, "grid", faded(c["accent"], 0.35), at=left, **thin)
-        curve(fig, *image(line).T, "grid", faded(c["accent"], 0.35), at=right, **thin)
+        _trace(fig, line, "grid", faded(c["accent"], 0.35), at=left, **thin)
+        _trace(fig, image(line), "grid", faded(c["accent"], 0.35), at=right, **thin)
     edge = _edge(x, h)
     filled = {"fill": "toself", "fillcolor": faded(c["accent"], 0.10), "width": 2.4}
-    curve(fig, *edge.T, "square", c["accent"], at=left, showlegend=False, **filled)
-    curve(fig, *image(edge).T, "true image", c["accent"], at=right, **filled)
-    curve(fig, *(y0 + (edge - x) @ J.T).T, "what J makes of it", c["warm"], at=right, width=2.4, dash="dash")
+    _trace(fig, edge, "square", c["accent"], at=left, showlegend=False, **filled)
+    _trace(fig, image(edge), "true image", c["accent"], at=right, **filled)
+    _trace(fig, y0 + (edge - x) @ J.T, "what J makes of it", c["warm"], at=right, width=2.4, dash="dash")
     _axes_of_stretch(fig, result, h, c)
-    dots(fig, *x, "point", c["ink"], at=left, showlegend=False)
-    dots(fig, *y0, "its image", c["ink"], at=right, showlegend=False)
-    for place, (across, up), anchor in ((left, names[:2], "x"), (right, names[2:], "x2")):
-        fig.update_xaxes(title=across, showgrid=False, constrain="domain", **place)
-        fig.update_yaxes(title=up, scaleanchor=anchor, scaleratio=1, showgrid=False, constrain="domain", **place)
+    dots(fig, x[0], x[1], "point", c["ink"], at=left, showlegend=False)
+    dots(fig, y0[0], y0[1], "its image", c["ink"], at=right, showlegend=False)
+    shown = np.concatenate([image(edge), y0 + (edge - x) @ J.T])
+    for place, (across, up), anchor, spots in ((left, names[:2], "x", edge), (right, names[2:], "x2", shown)):
+        (wide, high), room = (
+            np.stack([spots.min(axis=0), spots.max(axis=0)], 1),
+            0.04 * float(np.ptp(spots, axis=0).max()),
+        )
+        fig.update_xaxes(
+            title=across, showgrid=False, constrain="domain", range=[wide[0] - room, wide[1] + room], **place
+        )
+        fig.update_yaxes(
+            title=up, scaleanchor=anchor, scaleratio=1, showgrid=False, constrain="domain",
+            range=[high[0] - room, high[1] + room], **place,
+        )  # fmt: skip
     return fig
+
+
+def _trace(fig: Any, points: np.ndarray, name: str, colour: str, **style: Any) -> None:
+    """A line through points of the plane, one a row."""
+    curve(fig, points[:, 0], points[:, 1], name, colour, **style)
 
 
 def _title(result: JacobianMap) -> str:
@@ -103,8 +119,8 @@ def _axes_of_stretch(fig: Any, result: JacobianMap, h: float, c: dict[str, str])
         name = f"stretched by σ{'₁₂'[k]} = {numeral(sigma[k], 4, True)}"
         for column, (start, step) in enumerate(((x, V[:, k]), (y0, sigma[k] * U[:, k])), start=1):
             ends = np.stack([start, start + 0.5 * h * step])
-            curve(
-                fig, *ends.T, name, c[role], at={"row": 1, "col": column}, width=3, mode="lines+markers",
+            _trace(
+                fig, ends, name, c[role], at={"row": 1, "col": column}, width=3, mode="lines+markers",
                 showlegend=column == 2, marker={"symbol": ["circle", "arrow"], "size": [0, 13], "angleref": "previous"},
             )  # fmt: skip
 
@@ -118,16 +134,17 @@ def _matrix(result: JacobianMap, dark: bool) -> Any:
     fig = panels(
         1, 2, dark=dark, title=f"A Jacobian of {m} outputs and {n} inputs", height=max(320, 150 + 26 * m),
         subtitle=f"volumes grow by {numeral(result.scale, 4, True)} · condition {numeral(result.condition, 3, True)}",
-        titles=["J: a row is the gradient of an output", "stretches σ"], column_widths=[2.2, 1], horizontal_spacing=0.12,
-        layout={"showlegend": False},
+        titles=["J: a row is the gradient of an output", "stretches σ"], column_widths=[2.2, 1],
+        horizontal_spacing=0.12, layout={"showlegend": False},
     )  # fmt: skip
     names = [[label(name) for name in group] for group in (result.input_names, result.output_names)]
     most = float(np.abs(J).max()) or 1.0
     text = [[numeral(v, 3, True) for v in row] for row in J] if m * n <= 150 else None
     fig.add_trace(
         go.Heatmap(
-            z=J, x=names[0], y=names[1], colorscale=diverging(dark), zmin=-most, zmax=most, text=text, showscale=text is None,
-            texttemplate="%{text}" if text else None, hovertemplate="∂%{y}/∂%{x} = %{z:.4g}<extra></extra>", xgap=1, ygap=1,
+            z=J, x=names[0], y=names[1], colorscale=diverging(dark), zmin=-most, zmax=most, text=text, xgap=1, ygap=1,
+            showscale=text is None, texttemplate="%{text}" if text else None,
+            hovertemplate="∂%{y}/∂%{x} = %{z:.4g}<extra></extra>",
         ), row=1, col=1,
     )  # fmt: skip
     sigma = np.asarray(result.singular_values, float)
@@ -163,8 +180,9 @@ def draw_ripple(result: Ripple, *, dark: bool = False) -> Any:
         if d
     ]
     fig = canvas(
-        f"When {', '.join(moved[:4])}{' …' if len(moved) > 4 else ''}", "how much each output changes: what the Jacobian "
-        "promises, and what happens", dark=dark, height=220 + 58 * len(order), barmode="group", bargap=0.35,
+        f"When {', '.join(moved[:4])}{' …' if len(moved) > 4 else ''}",
+        "how much each output changes: what the Jacobian promises, and what happens", dark=dark,
+        height=240 + 58 * len(order), barmode="group", bargap=0.35, margin={"l": 64, "r": 24, "t": 120, "b": 52},
     )  # fmt: skip
     rows = (
         (result.change, "what happens: F(x + dx) − F(x)", "accent"),

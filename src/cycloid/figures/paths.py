@@ -67,7 +67,7 @@ def _heading(fig: Any, result: TotalDerivative, top: float, c: dict[str, str]) -
     if result.question is not None:
         outer = as_function(result.question.function)
         if isinstance(outer, Formula):
-            words.append((1.0, f"z = {label(outer.canonical)}"))
+            words.append((1.0, f"z = {label(outer.text)}"))
     for x, text in words:
         fig.add_annotation(x=x, y=top + 0.72, text=text, showarrow=False, font={"size": 12, "color": c["muted"]})
 

@@ -31,6 +31,9 @@ class Instrument:
 INSTRUMENTS = (
     Instrument("terrain", "Terrain", "A mountain, a ball, and one question: which way is steepest down?"),
     Instrument(
+        "jacobian", "Jacobian", "A square, its image under a map, and one question: how much bigger does it get?"
+    ),
+    Instrument(
         "training", "Training chain", "Watch a model learn: loss, gradient, update, and the metric on unseen data."
     ),
 )
