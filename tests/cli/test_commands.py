@@ -76,6 +76,13 @@ def test_gradient_and_hessian(call):
     assert data["card"]["verdict"] == "agrees"
 
 
+def test_gradient_drawn(call, tmp_path):
+    page = tmp_path / "slopes.html"
+    result = call("gradient", "x*y*z", "--at", "x=1,y=2,z=3", "--figure", page)
+    assert result.exit_code == 0
+    assert "plotly" in page.read_text(encoding="utf-8").lower()
+
+
 def test_minimize_by_one_method(call):
     result = call("minimize", "(x-1)^2 + (y+2)^2", "--from", "x=0,y=0", "--method", "gradient-descent",
                   "--learning-rate", 0.25, "--json", "--check")  # fmt: skip

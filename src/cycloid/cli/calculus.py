@@ -65,8 +65,9 @@ def derivative(
 @click.option("--at", "at", required=True, metavar="x=1,y=2", help="The point: a name and a value for each variable.")
 @click.option("--hessian", is_flag=True, help="Print the matrix of second derivatives too.")
 @click.option("--check", is_flag=True, help="Verify the gradient by independent methods and print the card.")
+@click.option("--figure", "figure_path", type=click.Path(dir_okay=False), help="Draw the gradient: .html or .png.")
 @command
-def gradient(expression: str, at: str, hessian: bool, check: bool, as_json: bool) -> int:
+def gradient(expression: str, at: str, hessian: bool, check: bool, figure_path: str | None, as_json: bool) -> int:
     """The gradient of EXPRESSION, such as "(1-x)^2+100*(y-x^2)^2", at a point."""
     import jax
     import numpy as np
@@ -81,6 +82,10 @@ def gradient(expression: str, at: str, hessian: bool, check: bool, as_json: bool
     from cycloid import checks
 
     card = checks.gradient(f, x) if check else None
+    if figure_path:
+        from cycloid import figures
+
+        show_figure(figures.gradient(f, point), figure_path, as_json)
     if as_json:
         emit({"formula": f.text, "at": point, "gradient": slopes, "hessian": matrix, "card": card})
     else:

@@ -17,8 +17,8 @@ def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any
 
     Example:
         >>> load, names = exports("cycloid.core", {"formula": "cycloid.core.formulas"})
-        >>> load("formula")("x^2")(3.0), names()
-        (9.0, ['formula'])
+        >>> load("formula")("x^2").text, names()
+        ('x^2', ['formula'])
     """
 
     def load(name: str) -> Any:

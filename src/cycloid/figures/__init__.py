@@ -10,6 +10,7 @@ _NAMES = {
     "figure": "cycloid.figures.registry",
     "register": "cycloid.figures.registry",
     "function": "cycloid.figures.tangents",
+    "gradient": "cycloid.figures.slopes",
     "terrain": "cycloid.figures.terrains",
     "save": "cycloid.figures.images",
     "export": "cycloid.figures.images",
@@ -17,12 +18,13 @@ _NAMES = {
     "write_report": "cycloid.figures.report",
 }
 
-__all__ = ["export", "figure", "function", "register", "save", "terrain", "to_html", "write_report"]
+__all__ = ["export", "figure", "function", "gradient", "register", "save", "terrain", "to_html", "write_report"]
 
 if TYPE_CHECKING:
     from cycloid.figures.images import export, save, to_html
     from cycloid.figures.registry import figure, register
     from cycloid.figures.report import write_report
+    from cycloid.figures.slopes import gradient
     from cycloid.figures.tangents import function
     from cycloid.figures.terrains import terrain
 
