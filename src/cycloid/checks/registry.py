@@ -12,7 +12,14 @@ REGISTRY = Registry(
     "check",
     {
         "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests"),
-        "cycloid.differentiate": ("cycloid.checks.expansions", "cycloid.checks.maps", "cycloid.checks.critical"),
+        "cycloid.differentiate": (
+            "cycloid.checks.expansions",
+            "cycloid.checks.maps",
+            "cycloid.checks.critical",
+            "cycloid.checks.sensitivities",
+            "cycloid.checks.gradients",
+            "cycloid.checks.frameworks",
+        ),
         "cycloid.explain": ("cycloid.checks.explaining",),
         "cycloid.learn": ("cycloid.checks.training",),
         "cycloid.train": ("cycloid.checks.training",),

@@ -22,11 +22,14 @@ COMMANDS = {
     "taylor": ("cycloid.cli.expansions", "taylor", "A Taylor polynomial, and how far it may be from its function."),
     "jacobian": ("cycloid.cli.expansions", "jacobian", "A map of formulas: its stretches, area scale, and ripples."),
     "critical-points": ("cycloid.cli.critical", "critical_points", "All minima, maxima and saddles in a box, proven."),
+    "sensitivity": ("cycloid.cli.sensitivities", "sensitivity", "What each input does to a result: slopes and shares."),
     "explain": (
         "cycloid.cli.explaining",
         "explain",
         "A derivative or an antiderivative step by step, each line checked.",
     ),
+    "compare": ("cycloid.cli.frameworks", "compare", "A formula's derivatives by JAX, PyTorch and TensorFlow."),
+    "find-nan": ("cycloid.cli.frameworks", "find_nan", "The operation of a formula that makes a NaN or an infinity."),
     "claims": ("cycloid.cli.workshop", "claims", "What tutorials say, measured: claim, value, interval, verdict."),
     "lab": ("cycloid.cli.workshop", "lab", "Open the browser lab."),
 }

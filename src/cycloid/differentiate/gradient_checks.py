@@ -39,6 +39,7 @@ class GradientCheck(Result):
         allowance: how large the distance could have been there.
         claimed, found, uncertainty, allowed: for every direction that was tried, the slope by automatic
             differentiation, the same found again, how far that may be off, and how far the two may differ.
+        weighting: which weighted sum of the outputs each direction was held against; 0 for one output.
         directions: what each direction moves, in words.
         verdict: "agrees"; "disagrees"; "kink" when there are slopes on two sides and the gradient lies between them;
             "frozen" when it is the derivative with all that passes a stop_gradient held; "cannot be checked".
@@ -57,6 +58,7 @@ class GradientCheck(Result):
     found: Float[ArrayLike, "k"]
     uncertainty: Float[ArrayLike, "k"]
     allowed: Float[ArrayLike, "k"]
+    weighting: Int[ArrayLike, "k"]
     directions: tuple[str, ...] = eqx.field(static=True)
     verdict: str = eqx.field(static=True)
     findings: tuple[Finding, ...] = eqx.field(static=True)
@@ -152,7 +154,7 @@ def check_gradient(f: Callable[..., Any] | str, x: Any, *args: Any, tol: float =
         raise ValueError(f"check_gradient: tol is a relative disagreement, such as 1e-6; it was {tol!r}.")
     if is_traced((x, args)):
         raise TypeError("check_gradient compares numbers: call it plainly, not under jit, vmap or grad.")
-    asked = _asked(f, x, args)
+    asked = asked_of(f, x, args)
     question = Question(f, {"x": x, "args": args, "tol": tol}, "automatic differentiation")
     value = np.asarray(asked.flat(jnp.asarray(asked.flat.point)), float)
     of = (name_of(f) if callable(f) else str(f)).replace("<lambda>", "the lambda")
@@ -168,7 +170,8 @@ def check_gradient(f: Callable[..., Any] | str, x: Any, *args: Any, tol: float =
 # --- the question ---------------------------------------------------------------------------------------------------
 
 
-def _asked(f: Any, x: Any, args: tuple) -> Asked:
+def asked_of(f: Any, x: Any, args: tuple) -> Asked:
+    """The function of the floating-point leaves of x, in the widest precision that is on."""
     x = float(x) if isinstance(x, np.floating) else x
     if isinstance(x, list) and all(isinstance(v, int | float) for v in x):
         x = jnp.asarray(x, float)
@@ -249,6 +252,7 @@ def _result(asked: Asked, table: Table, verdict: str, findings: list[Finding], o
         allowance=float(table.allowed[row, column]),
         claimed=pick(claimed), found=pick(table.found),
         uncertainty=pick(table.uncertainty), allowed=pick(table.allowed),
+        weighting=worst[:, 0],
         directions=tuple(spoken_direction(asked, table, row) for row in range(len(table.leaf))),
         verdict=verdict,
         findings=tuple(sorted(findings, key=lambda finding: finding.kind != "wrong")),
@@ -262,5 +266,5 @@ def _not_finite(of: str) -> GradientCheck:
     told = "The function is not finite at this point, and has no gradient: cycloid.differentiate.find_nan says where."
     return GradientCheck(
         nothing, nothing, ErrorKind.named("none"), 1, Status.named("nonfinite"), nothing, none, none, none, none,
-        (), "cannot be checked", (Finding("not finite", told),), "one evaluation", of,
+        none.astype(int),         (), "cannot be checked", (Finding("not finite", told),), "one evaluation", of,
     )  # fmt: skip

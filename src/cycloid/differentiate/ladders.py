@@ -143,8 +143,17 @@ def _extrapolated(column: np.ndarray, ratio: np.ndarray, blur: np.ndarray) -> tu
     stacked = np.where(np.isfinite(stacked), stacked, np.inf)
     best = stacked.argmin(axis=0)[None]
     error, value = (np.take_along_axis(a, best, axis=0)[0] for a in (stacked, np.stack(values)))
-    at = error.argmin(axis=1)[:, None]
+    at = np.where(_refuted(value, error), np.inf, error).argmin(axis=1)[:, None]
     return np.take_along_axis(value, at, axis=1)[:, 0], np.take_along_axis(error, at, axis=1)[:, 0], at
+
+
+def _refuted(value: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Which entries are contradicted by most of the three on shorter steps: they stand on a plateau beyond a kink."""
+    apart = np.zeros(value.shape, int)
+    for further in (1, 2, 3):
+        room = 4 * (error[:, further:] + error[:, :-further])
+        apart[:, :-further] += np.abs(value[:, further:] - value[:, :-further]) > room
+    return apart >= 2
 
 
 def _stays(gap: np.ndarray, floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
+from cycloid.core.formulas import Formula
 from cycloid.core.functions import as_function
 from cycloid.core.numerals import numerals
 from cycloid.core.results import is_traced
-from cycloid.differentiate.arguments import real_value, restrict
+from cycloid.differentiate.arguments import at_point, point_of, real_value, restrict
 from cycloid.differentiate.derived import name_of
 from cycloid.differentiate.nan_cures import cure_of
 from cycloid.differentiate.origins import chooses, origin_of, roots_a_sum
@@ -140,6 +141,9 @@ def find_nan(f: Callable[..., Any] | str, *args: Any, argnums: int | Sequence[in
         raise TypeError("find_nan looks at numbers: call it plainly, not under jit, vmap or grad.")
     function = as_function(f)
     of = (name_of(f) if callable(f) else str(f)).replace("<lambda>", "the lambda")
+    if isinstance(function, Formula) and argnums is None:
+        point = point_of(function, args, {}, "find_nan")
+        function, args = at_point(function, point), (point,)
     flat, structure = jax.tree.flatten(args)
     numbers = [i for i, leaf in enumerate(flat) if isinstance(leaf, float | jax.Array | np.ndarray | np.generic)]
 

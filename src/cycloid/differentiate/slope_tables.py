@@ -119,8 +119,8 @@ def table_of(flat: Flat, tol: float, eps: float, weights: np.ndarray | None = No
         weights: how outputs are summed, a row each sum; by default in a few fixed ways.
     """
     x = flat.point
-    directions, leaf, place, sampled = _directions(flat)
-    weights = _weights(flat, x) if weights is None else weights
+    directions, leaf, place, sampled = directions_of(flat)
+    weights = weights_of(flat, x) if weights is None else weights
     weighted = lambda vector: jnp.stack([jnp.vdot(w, flat(vector)) for w in weights])
     forward, reverse, refused = _automatic(flat, weighted, x, directions, weights)
     by_differences = slopes(weighted, x, directions, eps)
@@ -152,12 +152,12 @@ def table_of(flat: Flat, tol: float, eps: float, weights: np.ndarray | None = No
 
 def spread(count: int, start: int) -> np.ndarray:
     """Fixed numbers of either sign, evenly spread over 0.5 ≤ |v| < 1: none is near zero, no two rows are alike."""
-    u = np.mod((np.arange(count) + 1.0) * math.sqrt(2 + start), 1.0)
-    s = np.mod((np.arange(count) + 1.0) * math.sqrt(5 + start * math.sqrt(3)), 1.0)
+    k = np.arange(1.0, count + 1)
+    u, s = np.mod(k * (start + 1) * math.sqrt(2), 1.0), np.mod(k * (start + 1) * math.sqrt(7), 1.0)
     return (0.5 + 0.5 * u) * np.where(s < 0.5, -1.0, 1.0)
 
 
-def _directions(flat: Flat) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def directions_of(flat: Flat) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """Through all arguments, through each alone, and along single numbers."""
     n, ends = flat.point.size, flat.ends
     rows, leaf, place = [], [], []
@@ -180,7 +180,7 @@ def _directions(flat: Flat) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     return np.stack(rows), np.array(leaf), np.array(place), not few
 
 
-def _weights(flat: Flat, x: np.ndarray) -> np.ndarray:
+def weights_of(flat: Flat, x: np.ndarray) -> np.ndarray:
     """How outputs are summed: one output as it is, several in two fixed ways."""
     try:
         count = jax.eval_shape(flat, x).size

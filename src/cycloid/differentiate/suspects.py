@@ -165,7 +165,7 @@ def _accused(
         by = params.get("jvp_jaxpr_fun") or params.get("bwd")
         maker = "jax.custom_jvp" if visit.line.name == "custom_jvp_call" else "jax.custom_vjp"
         rule = ", ".join(part for part in place_of(by) if part).replace("<lambda>", "in a lambda")
-        subject = f"the rule {rule} of the {maker} {operation} ({where or 'place unknown'}),"
+        subject = f"the rule {_called(by)} of the {maker} {operation} {f' ({where})' if where else ''}"
     else:
         subject = f"the derivative of the primitive {operation}"
     modes = "forward and reverse" if len(wrong) == 2 else mode
@@ -177,6 +177,11 @@ def _accused(
         f"gives {numeral(a, 6)} where differences give {numeral(b, 6)}{_guess(flat, table, mode, tol, eps)}.{only}"
     )
     return Finding("wrong", sentence, argument, operation, rule, modes, spoken_line(visit.line.source), a, b)
+
+
+def _called(traced: Any) -> str:
+    name, place = place_of(traced)
+    return f"{name.replace('<lambda>', 'a lambda')}{f' ({place})' if place else ''}"
 
 
 def _names(line: Line) -> list[str]:

@@ -1,0 +1,34 @@
+"""The door: other frameworks enter here and nowhere else, each in a module that loads it when it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+# framework -> (module of ours, the extra that installs it)
+FRAMEWORKS = {
+    "torch": ("cycloid.adapters.torch", "torch"),
+    "tensorflow": ("cycloid.adapters.tensorflow", "tensorflow"),
+}
+
+
+def is_installed(framework: str) -> bool:
+    """Whether a framework can be imported; it is not."""
+    return importlib.util.find_spec(framework) is not None
+
+
+def how_to_install(framework: str) -> str:
+    """What to type."""
+    return f'pip install "cycloid[{FRAMEWORKS[framework][1]}]"'
+
+
+def adapter(framework: str) -> Any:
+    """The module that speaks to a framework; it imports it.
+
+    Raises:
+        ImportError: when the framework is not installed; the message says what to type.
+    """
+    if not is_installed(framework):
+        raise ImportError(f"{framework} is not installed: {how_to_install(framework)}.")
+    return importlib.import_module(FRAMEWORKS[framework][0])
