@@ -58,7 +58,7 @@ def matrix_operator(
 
 
 def plan(F: Function | str, *args: Any, order: int = 1, **kwargs: Any) -> Plan:
-    """How a derivative would be computed, and why: nothing is compiled or evaluated, and no array is made.
+    """How a derivative would be computed, and why: nothing is compiled or evaluated.
 
     Args:
         F: an operator, `jacobian(f, pattern="auto")` or `hessian(f, pattern="auto")`, or a dense one; or a function,

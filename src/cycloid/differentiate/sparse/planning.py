@@ -152,17 +152,13 @@ class Planner:
         if best is None:
             return self._entire(f"{reason} It has rows and columns so full that nothing can be put together.")
         colours, linear = best
-        products = colouring.parted(colours.num_colors, linear, self._room(pattern.nonzeros), self.request.mesh)
+        products = self._products(colours.num_colors, linear, pattern.nonzeros)
         draft = colouring.by_colours(linear, pattern, colours, symmetric, products)
         return self._plan("colouring", linear, draft, reason, products), draft
 
     def _entire(self, reason: str) -> tuple[Plan, Draft]:
         linear = self._shorter()
-        rows, columns = linear.shape
-        room = self._room(rows * columns)
-        products = colouring.parted(linear.columns, linear, room, self.request.mesh)
-        if self.request.dense:
-            refuse_too_large(self.request.operator, rows, columns, self.request.budget, products.bytes(linear))
+        products = self._products(linear.columns, linear, linear.rows * linear.columns)
         draft = colouring.entire(linear, self.request.second, products)
         return self._plan("dense", linear, draft, reason, products), draft
 
@@ -182,15 +178,29 @@ class Planner:
     # --- what is told -----------------------------------------------------------------------------------------
 
     def _room(self, nonzeros: int, dtype: Any = np.float64) -> int:
-        """Bytes that an answer with so many entries leaves of the budget.
+        """Bytes that a sparse answer with so many entries leaves of the budget.
 
         Raises:
             ValueError: when it does not fit.
         """
         size, budget = self.request.answer_bytes(nonzeros, dtype), self.request.budget
-        if not self.request.dense:
-            refuse_too_many(self.request.operator, nonzeros, size, budget)
+        refuse_too_many(self.request.operator, nonzeros, size, budget)
         return budget - size
+
+    def _products(self, colours: int, linear: Linear, nonzeros: int) -> Products:
+        """How to make so many products within the budget.
+
+        Raises:
+            ValueError: when the answer and what is held beside it do not fit.
+        """
+        request, budget = self.request, self.request.budget
+        size = request.answer_bytes(nonzeros, np.float64)
+        products = colouring.parted(colours, linear, budget - size, request.mesh)
+        if request.dense:
+            refuse_too_large(request.operator, *linear.shape, budget, products.bytes(linear))
+        else:
+            refuse_too_many(request.operator, nonzeros, size, budget, products.bytes(linear))
+        return products
 
     def _why_maps(self) -> str:
         return "Every operation moves entries by known strides or indices" + (

@@ -142,24 +142,35 @@ def refuse_too_large(operator: str, rows: int, columns: int, budget: int | None 
     """
     size, budget = rows * columns * jnp.result_type(float).itemsize, free_memory() if budget is None else budget
     if size + beside > budget:
-        work = f", and {readable(beside)} beside it while it is computed" if size <= budget else ""
         raise ValueError(
-            f"{operator}: a dense answer of {rows} by {columns} numbers would take {readable(size)}{work}, with "
-            f'{readable(budget)} allowed. Use pattern="auto" where most of them are zero, {_instead(operator)}.'
+            f"{operator}: a dense answer of {rows} by {columns} numbers would take {_told(size, beside, budget)}. Use "
+            f'pattern="auto" where most of them are zero, {_instead(operator)}.'
         )
 
 
-def refuse_too_many(operator: str, nonzeros: int, size: int, budget: int) -> None:
+def refuse_too_many(operator: str, nonzeros: int, size: int, budget: int, beside: int = 0) -> None:
     """Refuse a sparse answer that does not fit, before anything is computed.
 
+    Args:
+        operator: "jacobian" or "hessian".
+        nonzeros: its entries.
+        size: their bytes.
+        budget: bytes allowed.
+        beside: bytes held beside the answer while it is computed.
+
     Raises:
-        ValueError: when its size in bytes is beyond the budget.
+        ValueError: when it does not fit.
     """
-    if size > budget:
+    if size + beside > budget:
         raise ValueError(
-            f"{operator}: the answer has {nonzeros} entries that may differ from zero and would take {readable(size)}, "
-            f"with {readable(budget)} allowed. Use {_instead(operator)}."
+            f"{operator}: the answer has {nonzeros} entries that may differ from zero and would take "
+            f"{_told(size, beside, budget)}. Use {_instead(operator)}."
         )
+
+
+def _told(size: int, beside: int, budget: int) -> str:
+    work = f", and {readable(beside)} beside it while it is computed" if size <= budget else ""
+    return f"{readable(size)}{work}, with {readable(budget)} allowed"
 
 
 def _instead(operator: str) -> str:
