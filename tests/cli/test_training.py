@@ -132,7 +132,7 @@ def test_text_in_a_number_column_names_the_place(train, tmp_path):
     ("words", "sentence"),
     [
         (["diabets"], "diabetes"),
-        (["iris", "--target", "speces"], "target"),
+        (["iris", "--target", "speces"], "Did you mean 'species'?"),
         (["iris", "--methods", "adam,sdg"], "Did you mean 'sgd'?"),
         (["iris", "--methods", "adam,sgd", "--checkpoint", "c"], "name a single method"),
         (["iris", "--report", "nowhere/report.html"], "there is no folder nowhere"),

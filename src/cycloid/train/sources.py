@@ -12,13 +12,22 @@ import pandas as pd
 
 from cycloid.train.tables import SEPARATORS, read_table
 
-# The sets that ship inside scikit-learn and are tables with one target: name -> what it is.
+# The sets that ship inside scikit-learn and are tables with one target: name -> what it is; and what its target is called.
 BUNDLED = {
     "diabetes": "442 patients, progression of the disease after a year (regression)",
     "breast_cancer": "569 tumours, malignant or benign (two classes)",
     "wine": "178 wines of three growers (three classes)",
     "iris": "150 flowers of three species (three classes)",
     "digits": "1797 handwritten digits of 8 × 8 pixels (ten classes)",
+}
+
+
+TARGETS = {
+    "diabetes": "progression",
+    "breast_cancer": "diagnosis",
+    "wine": "grower",
+    "iris": "species",
+    "digits": "digit",
 }
 
 
@@ -74,8 +83,9 @@ def _bundled(name: str, target: str | None) -> Source:
     values = loaded.target
     if name in ("breast_cancer", "wine", "iris"):
         values = pd.Series(np.asarray(labels)[np.asarray(values)].astype(str), dtype=object)
-    frame["target"] = values.to_numpy()
-    return Source(name, frame, target or "target", None, [f"Bundled with scikit-learn: {BUNDLED[name]}."])
+    frame[TARGETS[name]] = values.to_numpy()
+    chosen = TARGETS[name] if target in (None, "target") else target  # scikit-learn calls every target so
+    return Source(name, frame, chosen, None, [f"Bundled with scikit-learn: {BUNDLED[name]}."])
 
 
 def _file(name: str, target: str | None, separator: str | None, encoding: str) -> Source:
