@@ -14,7 +14,7 @@ from cycloid.core.functions import as_function
 from cycloid.differentiate.arguments import real_value, restrict
 from cycloid.differentiate.derived import Derived
 from cycloid.differentiate.products import gradient_of
-from cycloid.differentiate.second_order import matrix
+from cycloid.differentiate.second_order import check_mode, matrix, traced_once
 from cycloid.differentiate.sparse import matrix_operator, refuse_too_large
 
 Function = Callable[..., Any]
@@ -36,7 +36,8 @@ def jacobian(
     Args:
         F: the function: callable, formula or text; its value and its first argument may be arrays or pytrees.
         mode: "forward" (one column of J a pass), "reverse" (one row a pass), or "auto": forward when x has no more
-            numbers than F(x), reverse otherwise; the shape of F(x) is found by tracing once.
+            numbers than F(x) and no function has a reverse rule alone (`jax.custom_vjp`), reverse otherwise; the shape
+            of F(x) is found by tracing once.
         pattern: None for a dense answer; "auto" for a sparse one, whose pattern is found and proven; or a pattern: a
             matrix of truth values, a BCOO or SciPy matrix, or a list of (row, column). A pattern that lacks a non-zero
             makes others wrong.
@@ -53,7 +54,8 @@ def jacobian(
 
     Raises:
         ValueError: for another mode, a pattern of another shape, an answer beyond the memory.
-        TypeError: when x holds nothing to differentiate, or F(x) no real numbers.
+        TypeError: when x holds nothing to differentiate, or F(x) no real numbers; when a function with a reverse rule
+            alone blocks forward mode (the message names it and its line).
 
     Transformations: jit, vmap, grad. Cost: about min(numbers in x, numbers in F(x)) evaluations of F, made at once;
     with a pattern about as many operations as F has, times the non-zeros in a row.
@@ -79,6 +81,14 @@ def _jacobian(function: Function, mode: str, argnums: Any, args: tuple, kwargs: 
     checked = lambda x: real_value(restricted(x), "jacobian")
     refuse_too_large("jacobian", _numbers(jax.eval_shape(checked, point)), _numbers(point))
     forward = mode == "forward" or (mode == "auto" and _prefers_forward(checked, point))
+    if forward:
+        checked, blocking = traced_once(checked, point)
+        if blocking and mode == "forward":
+            raise TypeError(
+                f"jacobian: {', '.join(blocking)} has a jax.custom_vjp, a rule for reverse mode alone: choose "
+                'mode="reverse" or mode="auto".'
+            )
+        forward = not blocking
     return (jax.jacfwd if forward else jax.jacrev)(checked)(point)
 
 
@@ -95,6 +105,7 @@ def hessian(
     f: Function | str,
     pattern: Any = None,
     *,
+    mode: str = "auto",
     argnums: int | Sequence[int] | None = None,
     memory: float | None = None,
     mesh: Mesh | None = None,
@@ -108,6 +119,8 @@ def hessian(
         f: the function: callable, formula or text; its first argument may be an array or a pytree.
         pattern: None for a dense answer; "auto" for a sparse one, whose pattern is found and proven; or a pattern, as
             for `jacobian`.
+        mode: the outer mode of a dense answer: "forward"; "reverse" (reverse over reverse), which asks f for reverse
+            rules alone (`jax.custom_vjp`); "auto": forward, and reverse where a rule forbids it.
         argnums: the positional argument(s) to differentiate; by default the first, and every variable of a formula.
         memory: bytes that may be used, as for `jacobian`.
         mesh: devices that share the work, as for `jacobian`.
@@ -118,8 +131,9 @@ def hessian(
         a jax.experimental.sparse.BCOO with a row and a column for each number of x, symmetric to the last bit.
 
     Raises:
-        TypeError: when the value is not one real number, or there is nothing to differentiate.
-        ValueError: for a pattern of another shape, an answer beyond the memory.
+        TypeError: when the value is not one real number, or there is nothing to differentiate; when a rule of a
+            function's own blocks the mode (the message names the function, its line, and what to choose).
+        ValueError: for another mode, a pattern of another shape, an answer beyond the memory.
 
     Transformations: jit, vmap, grad. Cost: up to 4 n evaluations of f for n numbers in x, and n² numbers of memory;
     with a pattern about as many operations as a gradient has, times the non-zeros in a row. For many parameters use
@@ -137,10 +151,10 @@ def hessian(
     if not (pattern is None and memory is None and mesh is None):
         return matrix_operator("hessian", as_function(f), pattern, "auto", argnums, memory, mesh)
     places = argnums if argnums is None or isinstance(argnums, int) else tuple(argnums)
-    return Derived("hessian", _hessian, as_function(f), (places,))
+    return Derived("hessian", _hessian, as_function(f), (check_mode(mode, "hessian"), places))
 
 
-def _hessian(function: Function, argnums: Any, args: tuple, kwargs: dict) -> Any:
+def _hessian(function: Function, mode: str, argnums: Any, args: tuple, kwargs: dict) -> Any:
     restricted, point = restrict(function, args, kwargs, argnums, "hessian")
     refuse_too_large("hessian", _numbers(point), _numbers(point))
-    return matrix(gradient_of(restricted, "hessian"), point, "auto", "hessian")
+    return matrix(gradient_of(restricted, "hessian"), point, mode, "hessian")

@@ -239,7 +239,7 @@ def _entered(
 
 
 def _from_outside(atom: Any, pass_: str, inside: tuple[str, ...], turn: int | None) -> Birth:
-    what = "a constant of the program" if isinstance(atom, Fixed) else "an argument"
+    what = "a constant" if isinstance(atom, Fixed) else "an argument"
     sentence = f"{what[0].upper()}{what[1:]} is not finite: the function was given it, and did not make it."
     cure = "Look where it was made: find_nan of the function that computes it."
     return Birth(pass_, "NaN or infinity", what, "", "", (), inside, turn, (), sentence, cure)

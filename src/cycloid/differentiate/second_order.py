@@ -13,6 +13,8 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
+from cycloid.differentiate.writing import place_of
+
 Function = Callable[..., Any]
 
 MODES = ("auto", "forward", "reverse")
@@ -101,9 +103,9 @@ def traced_once(function: Function, point: Any) -> tuple[Function, list[str]]:
 def _collect(program: Jaxpr, names: list[str]) -> None:
     for equation in program.eqns:
         if equation.primitive.name.startswith("custom_vjp_call"):
-            inner = getattr(equation.params.get("call_jaxpr"), "jaxpr", None)
-            name = str(getattr(getattr(inner, "debug_info", None), "func_name", "a function"))
-            names += [] if name in names else [name]
+            name, place = place_of(getattr(equation.params.get("call_jaxpr"), "jaxpr", None))
+            named = f"{name} ({place})" if place else name
+            names += [] if named in names else [named]
         for value in equation.params.values():
             for part in value if isinstance(value, tuple | list) else (value,):
                 if isinstance(part, ClosedJaxpr):

@@ -165,7 +165,7 @@ def _accused(
         by = params.get("jvp_jaxpr_fun") or params.get("bwd")
         maker = "jax.custom_jvp" if visit.line.name == "custom_jvp_call" else "jax.custom_vjp"
         rule = ", ".join(part for part in place_of(by) if part).replace("<lambda>", "in a lambda")
-        subject = f"the rule {_called(by)} of the {maker} {operation} {f' ({where})' if where else ''}"
+        subject = f"the rule {_called(by)} of the {maker} {operation}{f' ({where})' if where else ''}"
     else:
         subject = f"the derivative of the primitive {operation}"
     modes = "forward and reverse" if len(wrong) == 2 else mode

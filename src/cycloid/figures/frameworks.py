@@ -30,11 +30,12 @@ def agreement_figure(result: Agreement, *, title: str = "", dark: bool = False) 
     ways, names = list(result.ways)[::-1], list(result.disagreement)
     verdict = "One answer" if result.agrees else "They disagree"
     gone = "; ".join(f"{name} is not installed" for name in result.missing)
+    height = 250 + 44 * max(len(ways), len(names))
     fig = panels(
         1, 2, titles=("Seconds a call: warm ●, first ○", "Largest difference between two"), dark=dark,
         title=title or f"{verdict}: {label(result.of)}", subtitle=label(gone or ", ".join(result.ways)),
-        height=250 + 44 * max(len(ways), len(names)), column_widths=[0.6, 0.4], horizontal_spacing=0.16,
-        layout={"margin": {"l": 64, "r": 40, "t": 128, "b": 56}},
+        height=height, column_widths=[0.6, 0.4], horizontal_spacing=0.16,
+        layout={"margin": {"l": 64, "r": 40, "t": 140, "b": 56}},
     )  # fmt: skip
     for name in names:
         colour = c[_COLOURS[name]]
@@ -52,7 +53,7 @@ def agreement_figure(result: Agreement, *, title: str = "", dark: bool = False) 
     fig.update_yaxes(type="category", showgrid=True, ticks="", tickfont={"size": 13, "color": c["ink"]})
     fig.update_xaxes(type="log", title="seconds", dtick=1, showgrid=False, row=1, col=1)
     fig.update_xaxes(type="log", title="difference", dtick=3, range=[-18.6, None], row=1, col=2)
-    return fig.update_layout(legend={"y": 1.16, "yanchor": "bottom"})
+    return fig.update_layout(legend={"yref": "container", "y": 1 - 74 / height, "yanchor": "top"})
 
 
 def _differences(fig: Any, result: Agreement, names: list[str], c: dict[str, str]) -> None:

@@ -31,12 +31,13 @@ def gradient_figure(result: GradientCheck, *, title: str = "", dark: bool = Fals
     order = np.argsort(-np.nan_to_num(apart / np.maximum(allowed, 1e-300), nan=np.inf))[:MOST][::-1]
     names = [f"{result.directions[i]} " + "​" * k for k, i in enumerate(order)]  # equal words, rows of their own
     wrong = ~(apart <= allowed) if result.verdict == "disagrees" else np.zeros(len(apart), bool)
+    height = 190 + 26 * len(order)
     told = result.findings[0].sentence if result.findings else result.method
     fig = panels(
         1, 2, titles=("The slope, claimed and found", "How far apart, and how far allowed"), dark=dark,
         title=title or f"{result.verdict}: the gradient of {label(result.of)}", subtitle=label(_short(told)),
-        height=170 + 26 * len(order), column_widths=[0.55, 0.45], horizontal_spacing=0.06, shared_yaxes=True,
-        layout={"margin": {"l": 64, "r": 24, "t": 120, "b": 52}},
+        height=height, column_widths=[0.55, 0.45], horizontal_spacing=0.06, shared_yaxes=True,
+        layout={"margin": {"l": 64, "r": 24, "t": 140, "b": 52}},
     )  # fmt: skip
     _rods(fig, names, claimed[order], found[order], wrong[order], c)
     _distances(fig, names, apart[order], allowed[order], wrong[order], c)
@@ -50,7 +51,7 @@ def gradient_figure(result: GradientCheck, *, title: str = "", dark: bool = Fals
     )
     fig.update_xaxes(title="slope", zeroline=True, zerolinecolor=c["rule"], showgrid=True, row=1, col=1)
     fig.update_xaxes(type="log", title="difference", showgrid=True, dtick=4, row=1, col=2)
-    return fig.update_layout(legend={"y": -0.02 - 60 / (170 + 26 * len(order)), "yanchor": "top"})
+    return fig.update_layout(legend={"yref": "container", "y": 1 - 74 / height, "yanchor": "top"})
 
 
 def _short(text: str) -> str:
