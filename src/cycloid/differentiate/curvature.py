@@ -17,7 +17,7 @@ from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.differentiate.arguments import parameters
 from cycloid.differentiate.densities import Density, probed
 from cycloid.differentiate.derived import Derived
-from cycloid.differentiate.krylov import ROWS, TILE, extreme_eigenvalues
+from cycloid.differentiate.krylov import BLOCK, ROWS, extreme_eigenvalues, padded
 from cycloid.differentiate.products import fvp, ggnvp, hvp
 
 OPERATORS = ("hessian", "ggn", "fisher")
@@ -81,7 +81,7 @@ def spectrum(
 ) -> Spectrum:
     r"""The eigenvalues of largest magnitude of a loss's curvature, its trace, and the density of all eigenvalues.
 
-    H v = λ v for H the Hessian ∇²L(θ), or the Gauss-Newton or Fisher matrix, by thick-restart Lanczos on products
+    H v = λ v for H the Hessian ∇²L(θ), or the Gauss-Newton or Fisher matrix, by thick-restart block Lanczos on products
     H v: the matrix is never formed, and the gradient's linearisation is computed once. The largest eigenvalue λ₁ is the
     sharpness: gradient descent with a learning rate above 2/λ₁ is unstable. An eigenvalue counts as found when
 
@@ -115,11 +115,11 @@ def spectrum(
         ValueError: for a number out of range, an unknown operator, a model that is missing or not wanted.
         ConvergenceError: when `max_steps` did not suffice, or a NaN appeared.
 
-    Transformations: jit and vmap; not grad (dλ = vᵀ dH v). Of an eigenvalue that is repeated exactly among many others
-    only one copy is found, as by every method that starts from one vector.
+    Transformations: jit and vmap; not grad (dλ = vᵀ dH v). Products are made four vectors at a time: of an eigenvalue
+    that is repeated exactly, four copies are found for certain, and more only where the subspace ends.
 
     Cost: one gradient with its linearisation, then about 1.5 gradients for each of 2 k to 10 k products and of
-    probes · depth products; memory for about 3 k vectors.
+    probes · depth products; memory for about 4 k vectors.
 
     Example:
         >>> import jax
@@ -193,14 +193,15 @@ def _spectrum(function: Any, operator: str, loss: Any, effort: _Effort, args: tu
     leaves = jax.tree.leaves(point)
     dtype, n = jnp.result_type(*leaves), sum(leaf.size for leaf in leaves)
     allowed = lambda values: rtol * jnp.abs(values) + atol + 32 * jnp.finfo(dtype).eps * jnp.abs(values[0])
-    flat = _Flat(point, dtype, n if n <= WHOLE else -(-n // TILE) * TILE)
+    whole = n <= max(WHOLE, 3 * effort.k + ROWS)  # no more than the basis would take
+    flat = _Flat(point, dtype, n if whole else padded(n))
     on_vectors = lambda v: flat.vector(product(flat.tree(v)))
-    if n <= WHOLE:
+    if whole:
         return _whole(on_vectors, flat, n, effort, dtype)
-    rows = -(-max(3 * effort.k, effort.k + 12) // ROWS) * ROWS
+    rows = -(-max(3 * effort.k, effort.k + 3 * BLOCK) // ROWS) * ROWS
     first, second = jax.random.split(key)
     found = extreme_eigenvalues(
-        on_vectors, flat.normal(first, n), k=effort.k, n=n, rows=min(rows, (n - 1) // ROWS * ROWS), allowed=allowed,
+        on_vectors, flat.normal(first, n, BLOCK), k=effort.k, n=n, rows=rows, allowed=allowed,
         max_products=effort.max_steps,
     )  # fmt: skip
     status = Status.where(found.converged, Status.named("converged"), Status.named("max_steps"))
@@ -241,15 +242,14 @@ class _Flat(NamedTuple):
             at += leaf.size
         return jax.tree.unflatten(structure, parts)
 
-    def normal(self, key: Any, n: int) -> Any:
-        return jnp.zeros(self.length, self.dtype).at[:n].set(jax.random.normal(key, (n,), self.dtype))
+    def normal(self, key: Any, n: int, count: int) -> Any:
+        return self._filled(jax.random.normal(key, (count, n), self.dtype))
 
     def signs(self, key: Any, n: int, count: int) -> Any:
-        return (
-            jnp.zeros((count, self.length), self.dtype)
-            .at[:, :n]
-            .set(jax.random.rademacher(key, (count, n), self.dtype))
-        )
+        return self._filled(jax.random.rademacher(key, (count, n), self.dtype))
+
+    def _filled(self, rows: Any) -> Any:
+        return jnp.pad(rows, ((0, 0), (0, self.length - rows.shape[1])))
 
 
 def _whole(product: Callable, flat: _Flat, n: int, effort: _Effort, dtype: Any) -> Spectrum:

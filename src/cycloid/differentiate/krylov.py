@@ -1,13 +1,16 @@
-"""Extreme eigenvalues of a symmetric operator: thick-restart Lanczos with partial reorthogonalisation, in one program.
+"""Extreme eigenvalues of a symmetric operator: thick-restart block Lanczos, in one compiled program.
 
-A step costs one product with the operator. Orthogonality of the basis is lost slowly, and how far is told by a
-recurrence for ω_i = v_iᵀ v_j that costs nothing; only where it nears √eps is the new vector projected against the
-basis, and then on the rows that are filled, which lie in chunks of their own so that the empty ones are never read.
-A full basis is replaced by the best of its Ritz vectors.
+A step makes BLOCK products and takes the part in the basis out of them, on the rows that are filled alone: these lie in
+chunks of their own, so that the empty ones are never read, and a block reads them once where single vectors would read
+them BLOCK times. All coefficients of that projection are kept. The projected operator H is therefore what the products
+really gave, noise and loss of symmetry included, and residuals follow from it: single-precision products of a trained
+network are often noisier than their size tells, and recurrences that trust symmetry then report eigenvalues that are
+none. A full basis is replaced by the best of its Ritz vectors. An eigenvalue repeated up to BLOCK times is found as
+often.
 
-Reference: H. D. Simon, The Lanczos algorithm with partial reorthogonalization, Mathematics of Computation 42, 1984;
-K. Wu and H. Simon, Thick-restart Lanczos method for large symmetric eigenvalue problems, SIAM J. Matrix Analysis and
-Applications 22, 2000.
+Reference: K. Wu and H. Simon, Thick-restart Lanczos method for large symmetric eigenvalue problems, SIAM J. Matrix
+Analysis and Applications 22, 2000; G. H. Golub and R. Underwood, The block Lanczos method for computing eigenvalues,
+1977.
 """
 
 from __future__ import annotations
@@ -18,44 +21,39 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-# Rows of a chunk of the basis, and columns of a tile when the basis is rotated: 64 rows of a tile fit a core's cache.
-ROWS, TILE = 16, 2048
-# Steps between two looks at the Ritz values.
-LOOK = 4
+# Vectors that are multiplied together.
+BLOCK = 4
+# Rows of a chunk of the basis.
+ROWS = 16
+# Columns of a tile when the basis is rotated, and of a wide one when it is projected on: what fits a core's caches.
+TILE, WIDE = 2048, 16384
+# Programs of the projection, for so many numbers of chunks that are filled.
+BRANCHES = 6
+# A direction shorter than this share of the product it came from carries rounding along the basis: projected again.
+CLEAN = 0.05
 # How many units in the last place a product and the sums over its long vectors may be off.
 NOISE = 4.0
 
 Product = Callable[[Any], Any]
 
 
-class Basis(NamedTuple):
-    """Orthonormal rows in chunks, and the operator projected on them.
+class Progress(NamedTuple):
+    """Where a run stands.
 
     Args:
-        chunks: arrays of shape (ROWS, n).
-        projected: T = V A Vᵀ, shape (rows, rows).
-        last: the index of the newest row.
-        kept: how many rows came through the last restart.
-        overlap: ω between the newest row and those before, as estimated.
-        before: the same for the row before the newest.
-        again: whether the next vector is projected whatever the estimate says: it must be done twice in a row.
+        chunks: orthonormal rows V of the basis, arrays of shape (ROWS, n).
+        newest: the block whose products come next; stands in the chunks as well.
+        last: the first row of that block: so many products are known.
+        projected: H with A v_j = Σ_i H_ij v_i for those j, shape (rows, rows).
+        values, residuals, rotation: of the Ritz pairs, largest magnitude first; rows of `rotation` are coefficients.
+        products: how many were made.
+        finished: whether all residuals are allowed, or something is not finite.
     """
 
     chunks: tuple[Any, ...]
-    projected: Any
-    last: Any
-    kept: Any
-    overlap: Any
-    before: Any
-    again: Any
-
-
-class Progress(NamedTuple):
-    """Where a run stands: the basis, the Ritz values with their residuals, the count of products."""
-
-    basis: Basis
     newest: Any
-    previous: Any
+    last: Any
+    projected: Any
     values: Any
     residuals: Any
     rotation: Any
@@ -81,110 +79,142 @@ class Found(NamedTuple):
     converged: Any
 
 
+def padded(n: int) -> int:
+    """The length of vectors that `extreme_eigenvalues` takes for a dimension n."""
+    width = WIDE if n > 4 * WIDE else TILE
+    return -(-n // width) * width
+
+
 def extreme_eigenvalues(
     product: Product, start: Any, *, k: int, n: int, rows: int, allowed: Callable[[Any], Any], max_products: Any
 ) -> Found:
     """The k eigenvalues of largest magnitude of a symmetric operator.
 
     Args:
-        product: vector -> vector, of a length that is a multiple of TILE, with zeros behind the first n entries.
-        start: a random vector of that kind; turned round, it is the fresh direction where an invariant subspace ends.
+        product: vector -> vector, of length `padded(n)`, with zeros behind the first n entries.
+        start: BLOCK random vectors of that kind; turned round, they are the fresh directions where an invariant
+            subspace ends.
         k: how many.
         n: the dimension.
-        rows: of the basis; a multiple of ROWS, more than k + 2 and less than n.
+        rows: of the basis; a multiple of ROWS, at least k + 3 BLOCK and less than n.
         allowed: eigenvalues, largest magnitude first -> the residuals allowed.
         max_products: where to stop.
     """
-    first = start / jnp.linalg.norm(start)
-    chunks = tuple(jnp.zeros((ROWS, start.size), start.dtype) for _ in range(rows // ROWS))
-    zero, integer, none = jnp.zeros(rows, start.dtype), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-    basis = Basis(
-        _put(chunks, integer, first), jnp.zeros((rows, rows), start.dtype), integer, integer, zero, zero, none
-    )
+    spare = start[:, :n]
+    first = jax.lax.fori_loop(0, 2, lambda _, block: _orthonormal(block)[0], start)
+    chunks = tuple(jnp.zeros((ROWS, start.shape[1]), start.dtype) for _ in range(rows // ROWS))
+    zero, none = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     begin = Progress(
-        basis, first, jnp.zeros_like(first), jnp.zeros(k, start.dtype), jnp.full(k, jnp.inf, start.dtype),
-        jnp.eye(rows, dtype=start.dtype), integer, none,
+        _put(chunks, zero, first), first, zero, jnp.zeros((rows, rows), start.dtype), jnp.zeros(k, start.dtype),
+        jnp.full(k, jnp.inf, start.dtype), jnp.eye(rows, dtype=start.dtype), zero, none,
     )  # fmt: skip
-    capacity = rows - 1  # one row is left for the vector that the next step starts from
-
-    def unfinished(p: Progress) -> Any:
-        return ~p.finished & (p.products < max_products)
+    unfinished = lambda p: ~p.finished & (p.products + BLOCK <= max_products)
 
     def cycle(p: Progress) -> Progress:
-        going = lambda p: unfinished(p) & (p.basis.last < capacity)
-        p = jax.lax.while_loop(
-            going, lambda p: _look(_step(p, product, start[:n]), k, capacity, allowed, max_products), p
-        )
-        return _when(~p.finished & (p.products < max_products), lambda p: _restart(p, k), p)
+        going = lambda p: unfinished(p) & (p.last + BLOCK < rows)
+        p = jax.lax.while_loop(going, lambda p: _look(_step(p, product, spare), k, allowed), p)
+        return _when(unfinished(p), lambda p: _restart(p, k), p)
 
     end = jax.lax.while_loop(unfinished, cycle, begin)
-    rotated = _rotated(end.basis.chunks, end.rotation)
-    vectors = jnp.concatenate(rotated[: -(-k // ROWS)])[:k]
+    vectors = _combined(end.chunks, end.rotation[:k])
     return Found(end.values, end.residuals, vectors, end.products, end.finished & jnp.all(jnp.isfinite(end.values)))
 
 
 # --- one step -------------------------------------------------------------------------------------------------------
 
 
+class _Cleaning(NamedTuple):
+    """A block on its way to orthonormal rows: image = coefficientsᵀ V + coupling block, in every turn."""
+
+    block: Any
+    coefficients: Any
+    coupling: Any
+    turn: Any
+    poor: Any
+
+
 def _step(p: Progress, product: Product, spare: Any) -> Progress:
-    """The next basis vector from the product with the newest one."""
-    basis, j = p.basis, p.basis.last
-    image = product(p.newest)
-    alpha = jnp.vdot(p.newest, image)
-    fresh = j == basis.kept  # the first step, or the first after a restart: coupled with every row
-    beta = jnp.where(fresh, 0.0, basis.projected[j, jnp.maximum(j - 1, 0)])
-    image = image - alpha * p.newest - beta * p.previous
-    projected = basis.projected.at[j, j].set(alpha)
-    size = jnp.max(jnp.abs(projected))
-    eps = jnp.finfo(image.dtype).eps
-    estimate = _overlaps(basis, projected, alpha, beta, jnp.linalg.norm(image), NOISE * eps * size)
-    lost = jnp.max(jnp.where(jnp.arange(estimate.size) <= j, jnp.abs(estimate), 0.0)) > jnp.sqrt(eps)
-    due = fresh | lost | basis.again
-    # After a restart the coefficients are large, and the rows no more orthogonal than √eps: one pass would leave that.
-    passes = jnp.where(fresh, 2, jnp.where(due, 1, 0))
-    image = jax.lax.fori_loop(0, passes, lambda _, w: _cleaned(basis.chunks, j, w), image)
-    length = jnp.linalg.norm(image)
-    exhausted = (length <= NOISE * eps * size) | (size == 0)
-    image = _when(exhausted, lambda _: _turned(spare, p.products, image), image)
-    image = jax.lax.fori_loop(0, 2 * exhausted.astype(jnp.int32), lambda _, w: _cleaned(basis.chunks, j, w), image)
-    image = image / jnp.linalg.norm(image)
-    coupling = jnp.where(exhausted, 0.0, length)
-    projected = projected.at[j, j + 1].set(coupling).at[j + 1, j].set(coupling)
-    estimate = jnp.where(due | exhausted, NOISE * eps, estimate)
-    basis = Basis(
-        _put(basis.chunks, j + 1, image), projected, j + 1, basis.kept, estimate.at[j + 1].set(1.0),
-        basis.overlap.at[j].set(1.0), due & ~basis.again,
+    """The next block from the products with the newest."""
+    j, image = p.last, jax.lax.map(product, p.newest)
+    size = jnp.max(jnp.abs(p.projected))
+    begin = _Cleaning(
+        image, jnp.zeros((len(p.projected), BLOCK), image.dtype), jnp.eye(BLOCK, dtype=image.dtype), jnp.zeros_like(j),
+        jnp.ones((), bool),
     )  # fmt: skip
-    return p._replace(basis=basis, newest=image, previous=p.newest, products=p.products + 1)
+
+    def turn(c: _Cleaning) -> _Cleaning:
+        left, taken = _cleaned(p.chunks, j + BLOCK, c.block)
+        fresh, mixing = _orthonormal(left)
+        first = c.turn == 0
+        # What later turns take out of unit vectors is rounding, and forgotten.
+        coefficients = jnp.where(first, taken, c.coefficients)
+        lengths = jnp.linalg.norm(mixing, axis=0)
+        most = jnp.maximum(size, jnp.max(jnp.abs(coefficients)))
+        exhausted = first & ((lengths <= NOISE * jnp.finfo(image.dtype).eps * most) | (most == 0))
+        fill = lambda turn, rows: jnp.where(exhausted[:, None], _turned(spare, rows, p.products + turn), rows)
+        fresh = jax.lax.fori_loop(0, jnp.any(exhausted).astype(jnp.int32), fill, fresh)
+        long = jnp.sqrt(jnp.max(jnp.sum(coefficients**2, axis=0)))
+        poor = jnp.where(first, jnp.any(exhausted) | jnp.any(lengths < CLEAN * long), c.poor)
+        coupling = c.coupling @ jnp.where(exhausted, 0.0, mixing)
+        return _Cleaning(fresh, coefficients, coupling, c.turn + 1, poor)
+
+    done = jax.lax.while_loop(lambda c: c.poor & (c.turn < 3), turn, begin)
+    projected = jax.lax.dynamic_update_slice_in_dim(p.projected, done.coefficients, j, 1)
+    projected = jax.lax.dynamic_update_slice(projected, done.coupling.T, (j + BLOCK, j))
+    return p._replace(
+        chunks=_put(p.chunks, j + BLOCK, done.block), newest=done.block, last=j + BLOCK, projected=projected,
+        products=p.products + BLOCK,
+    )  # fmt: skip
 
 
-def _overlaps(basis: Basis, projected: Any, alpha: Any, beta: Any, length: Any, noise: Any) -> Any:
-    """Simon's recurrence for the overlaps of the next vector: β_j ω_next = T ω − α_j ω − β_(j−1) ω_before ± noise."""
-    moved = projected @ basis.overlap - alpha * basis.overlap - beta * basis.before
-    return (moved + jnp.where(moved < 0, -noise, noise)) / jnp.where(length > 0, length, 1.0)
+def _orthonormal(block: Any) -> tuple[Any, Any]:
+    """Orthonormal rows X and the square M with M X = block; for a block of low rank some rows of X are rounding."""
+    gram = jnp.stack([block @ row for row in block])
+    squares, turned = jnp.linalg.eigh((gram + gram.T) / 2)
+    lengths = jnp.sqrt(jnp.maximum(squares, 0.0))
+    safe = jnp.where(lengths > 0, lengths, 1.0)
+    return (turned / safe).T @ block, turned * lengths
 
 
-def _cleaned(chunks: tuple[Any, ...], last: Any, w: Any) -> Any:
-    """w without its components along the rows up to `last`; chunks that hold none of them are not read."""
-    parts, nothing = [], jnp.zeros(ROWS, w.dtype)
-    inside = lambda p: p * ROWS + jnp.arange(ROWS) <= last  # rows behind the last are remains of an earlier cycle
-    for p, chunk in enumerate(chunks):
-        part = _when(last >= p * ROWS, lambda _, chunk=chunk, p=p: jnp.where(inside(p), chunk @ w, 0.0), nothing)
-        parts.append(part)
-    for p, (chunk, part) in enumerate(zip(chunks, parts, strict=True)):
-        w = _when(last >= p * ROWS, lambda w, chunk=chunk, part=part: w - part @ chunk, w)
-    return w
+def _cleaned(chunks: tuple[Any, ...], filled: Any, block: Any) -> tuple[Any, Any]:
+    """A block without its components along the first rows, and these; chunks that hold none of them are not read."""
+    every = -(-len(chunks) // BRANCHES)
+
+    def reading(count: int) -> Callable[[Any], tuple[Any, Any]]:
+        def cleaned(block: Any) -> tuple[Any, Any]:
+            parts = [_coefficients(chunk, block) for chunk in chunks[:count]]
+            empty = jnp.zeros(((len(chunks) - len(parts)) * ROWS, len(block)), block.dtype)
+            found = jnp.concatenate([*parts, empty])
+            # Rows behind the filled ones are remains of an earlier cycle.
+            found = jnp.where((jnp.arange(len(found)) < filled)[:, None], found, 0.0)
+            for p, chunk in enumerate(chunks[:count]):
+                block = block - found[p * ROWS : (p + 1) * ROWS].T @ chunk
+            return block, found
+
+        return cleaned
+
+    counts = [*range(every, len(chunks), every), len(chunks)]
+    return jax.lax.switch((filled - 1) // (every * ROWS), [reading(count) for count in counts], block)
 
 
-def _turned(spare: Any, places: Any, like: Any) -> Any:
-    """The spare vector with its entries shifted round: another generic direction, and no random numbers to make."""
-    shifted = jnp.roll(spare, places + 1)
-    return jnp.zeros_like(like).at[: spare.size].set(shifted / jnp.linalg.norm(shifted))
+def _coefficients(chunk: Any, block: Any) -> Any:
+    """chunk @ blockᵀ, tile by tile: a product of so few rows with so many columns would leave the caches."""
+    n = block.shape[1]
+    width = WIDE if n % WIDE == 0 else TILE
+    cut = lambda array, t: jax.lax.dynamic_slice(array, (0, t * width), (array.shape[0], width))
+    total = jnp.zeros((chunk.shape[0], block.shape[0]), block.dtype)
+    return jax.lax.fori_loop(0, n // width, lambda t, sum: sum + cut(chunk, t) @ cut(block, t).T, total)
 
 
-def _put(chunks: tuple[Any, ...], row: Any, vector: Any) -> tuple[Any, ...]:
-    """The chunks with one row written, in place."""
-    write = lambda p: lambda chunk: jax.lax.dynamic_update_index_in_dim(chunk, vector, row - p * ROWS, 0)
+def _turned(spare: Any, like: Any, places: Any) -> Any:
+    """The spare vectors with entries shifted round: other generic directions, and no random numbers to make."""
+    shifted = jnp.roll(spare, places + 1, axis=1)
+    return jnp.zeros_like(like).at[:, : spare.shape[1]].set(shifted / jnp.linalg.norm(shifted, axis=1, keepdims=True))
+
+
+def _put(chunks: tuple[Any, ...], row: Any, block: Any) -> tuple[Any, ...]:
+    """The chunks with a block of rows written, in place; blocks do not straddle chunks."""
+    write = lambda p: lambda chunk: jax.lax.dynamic_update_slice_in_dim(chunk, block, row - p * ROWS, 0)
     return tuple(_when(row // ROWS == p, write(p), chunk) for p, chunk in enumerate(chunks))
 
 
@@ -196,53 +226,62 @@ def _when(flag: Any, change: Callable[[Any], Any], state: Any) -> Any:
 # --- Ritz values ----------------------------------------------------------------------------------------------------
 
 
-def _look(p: Progress, k: int, capacity: int, allowed: Callable[[Any], Any], max_products: Any) -> Progress:
-    """Every few steps the Ritz values, their residuals, and whether they are small enough."""
-    filled = p.basis.last  # rows whose product is known
-    due = (p.products % LOOK == 0) | (filled >= capacity) | (p.products >= max_products)
-    return jax.lax.cond(due & (filled >= k), lambda p: _ritz(p, k, allowed), lambda p: p, p)
+def _look(p: Progress, k: int, allowed: Callable[[Any], Any]) -> Progress:
+    """The Ritz values, their residuals, and whether they are small enough."""
+    return jax.lax.cond(p.last >= k, lambda p: _ritz(p, k, allowed), lambda p: p, p)
 
 
 def _ritz(p: Progress, k: int, allowed: Callable[[Any], Any]) -> Progress:
-    T, last = p.basis.projected, p.basis.last
-    inside = jnp.arange(T.shape[0]) < last
-    values, vectors = jnp.linalg.eigh(jnp.where(inside[:, None] & inside[None, :], T, 0.0))
+    H = p.projected
+    inside = jnp.arange(H.shape[0]) < p.last
+    known = jnp.where(inside[:, None] & inside[None, :], H, 0.0)
+    values, vectors = jnp.linalg.eigh((known + known.T) / 2)
     # A row outside the basis gives an eigenvalue 0 with a vector that lies on it: it comes last, whatever its value.
     belongs = jnp.sum(jnp.where(inside[:, None], vectors, 0.0) ** 2, axis=0) > 0.5
     order = jnp.argsort(jnp.where(belongs, -jnp.abs(values), 1.0))
-    values, vectors = values[order], vectors[:, order]
-    residuals = jnp.abs(T[last, jnp.maximum(last - 1, 0)] * vectors[jnp.maximum(last - 1, 0)])[:k]
-    residuals = residuals + 2 * NOISE * jnp.finfo(T.dtype).eps * jnp.abs(values[0])
+    values, vectors = values[order], jnp.where(inside[:, None], vectors[:, order], 0.0)
+    # A y − θ y has a part out of the basis, along the newest block, and one in it: what H lacks of symmetry.
+    out = jax.lax.dynamic_slice_in_dim(H, p.last, BLOCK) @ vectors[:, :k]
+    within = (known - known.T) / 2 @ vectors[:, :k]
+    residuals = jnp.sqrt(jnp.sum(out**2, axis=0) + jnp.sum(within**2, axis=0))
+    residuals = residuals + 2 * NOISE * jnp.finfo(H.dtype).eps * jnp.abs(values[0])
     values_k = values[:k]
     finished = jnp.all(residuals <= allowed(values_k)) | ~jnp.all(jnp.isfinite(values_k))
     return p._replace(values=values_k, residuals=residuals, rotation=vectors.T, finished=finished)
 
 
 def _restart(p: Progress, k: int) -> Progress:
-    """The best Ritz vectors and the newest row in place of the whole basis."""
-    basis, rows = p.basis, p.rotation.shape[0]
-    keep, last = k + (rows - k) // 3, basis.last
-    newest = _cleaned(basis.chunks, last - 1, p.newest)
-    newest = newest / jnp.linalg.norm(newest)
-    T, coupling = basis.projected, basis.projected[last, last - 1]
-    kept = jnp.arange(rows) < keep
-    values = jnp.where(kept, jnp.diag(p.rotation @ T @ p.rotation.T), 0.0)
-    arrow = jnp.where(kept, coupling * p.rotation[:, last - 1], 0.0)
-    projected = jnp.diag(values).at[keep].set(arrow).at[:, keep].set(arrow)
-    noise = jnp.where(kept, NOISE * jnp.finfo(T.dtype).eps, 0.0).astype(T.dtype).at[keep].set(1.0)
-    chunks = _put(_rotated(basis.chunks, p.rotation), jnp.asarray(keep), newest)
+    """The best Ritz vectors and the newest block in place of the whole basis."""
+    H, rows = p.projected, p.rotation.shape[0]
+    keep = -(-(k + (rows - BLOCK - k) // 3) // BLOCK) * BLOCK
+    rotation = p.rotation[:keep]
+    inside = jnp.where(jnp.arange(rows)[:, None] < p.last, H, 0.0)
+    projected = jnp.zeros_like(H).at[:keep, :keep].set(rotation @ inside @ rotation.T)
+    out = jax.lax.dynamic_slice_in_dim(H, p.last, BLOCK)
+    projected = projected.at[keep : keep + BLOCK, :keep].set(out @ rotation.T)
     here = jnp.asarray(keep, jnp.int32)
-    basis = Basis(chunks, projected, here, here, noise, jnp.zeros_like(noise), jnp.ones((), bool))
-    return p._replace(basis=basis, newest=newest, previous=jnp.zeros_like(newest))
+    return p._replace(chunks=_put(_rotated(p.chunks, rotation), here, p.newest), last=here, projected=projected)
 
 
 def _rotated(chunks: tuple[Any, ...], rotation: Any) -> tuple[Any, ...]:
-    """rotation @ rows, tile by tile in place."""
+    """rotation @ rows in place of the first rows, tile by tile."""
 
     def tile(t: Any, chunks: tuple[Any, ...]) -> tuple[Any, ...]:
-        cut = jnp.concatenate([jax.lax.dynamic_slice(c, (0, t * TILE), (ROWS, TILE)) for c in chunks])
-        turned = rotation @ cut
-        write = lambda p, c: jax.lax.dynamic_update_slice(c, turned[p * ROWS : (p + 1) * ROWS], (0, t * TILE))
-        return tuple(write(p, c) for p, c in enumerate(chunks))
+        turned = rotation @ _tile(chunks, t)
+        parts = [turned[at : at + ROWS] for at in range(0, len(turned), ROWS)]
+        write = lambda chunk, part: jax.lax.dynamic_update_slice(chunk, part, (0, t * TILE))
+        return (*map(write, chunks, parts), *chunks[len(parts) :])
 
     return jax.lax.fori_loop(0, chunks[0].shape[1] // TILE, tile, chunks)
+
+
+def _combined(chunks: tuple[Any, ...], rotation: Any) -> Any:
+    """rotation @ rows, the rows left as they are."""
+    out = jnp.zeros((rotation.shape[0], chunks[0].shape[1]), chunks[0].dtype)
+    write = lambda t, out: jax.lax.dynamic_update_slice(out, rotation @ _tile(chunks, t), (0, t * TILE))
+    return jax.lax.fori_loop(0, out.shape[1] // TILE, write, out)
+
+
+def _tile(chunks: tuple[Any, ...], t: Any) -> Any:
+    """Some columns of all the rows."""
+    return jnp.concatenate([jax.lax.dynamic_slice(chunk, (0, t * TILE), (ROWS, TILE)) for chunk in chunks])
