@@ -171,13 +171,13 @@ short_programs = st.lists(st.sampled_from(list(STEPS)), min_size=1, max_size=2)
 
 
 @given(programs)
-@settings(max_examples=12)
+@settings(max_examples=5)
 def test_jacobian(names: list[str]) -> None:
     check_jacobian(names)
 
 
 @given(short_programs)
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_hessian(names: list[str]) -> None:
     check_hessian(names)
 
