@@ -169,7 +169,8 @@ def test_a_notebook_shows_the_page_and_a_console_the_words(explanations):
 
 def test_places_of_a_graph_run_from_left_to_right(explanations):
     graph = explanations["chain"].evidence
-    places = graph.places()
+    places, routes = graph.layout()
+    assert [(route[0], route[-1]) for route in routes] == [(places[e.source], places[e.target]) for e in graph.edges]
     assert len(set(places)) == len(graph.quantities)
     assert all(places[e.source][0] < places[e.target][0] for e in graph.edges)
     with pytest.raises(ValueError, match="no quantity is called"):

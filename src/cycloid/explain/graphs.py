@@ -12,6 +12,7 @@ import numpy as np
 from cycloid.core.sources import Source
 from cycloid.core.syntax import Node
 from cycloid.explain.derivations import Check
+from cycloid.explain.layouts import Layout, layered
 
 KEPT = 4096  # arrays of more entries are described by their size alone
 LISTED = 16  # arrays of more entries are not written out in JSON
@@ -203,27 +204,12 @@ class Graph:
         reached = [n for n in order if n != self.result and self.quantities[n].adjoint_size is not None]
         return [(n, self.quantities[n], leaving.get(n, [])) for n in reached]
 
-    def places(self) -> list[tuple[float, float]]:
-        """Where each quantity stands in a picture: its column (how far from the inputs) and its row, around zero.
+    def layout(self) -> Layout:
+        """Where quantities and edges stand in a picture: columns count from the inputs, rows run around zero.
 
-        Inputs stand just before what uses them first; rows follow the mean row of what a quantity is made of.
+        Inputs stand just before what uses them first.
         """
-        level = _levels(self)
-        columns: dict[int, list[int]] = {}
-        for i, column in enumerate(level):
-            columns.setdefault(column, []).append(i)
-        row: dict[int, float] = {}
-        before: dict[int, list[int]] = {}
-        for edge in self.edges:
-            before.setdefault(edge.target, []).append(edge.source)
-        for column in sorted(columns):
-            wished = {
-                i: float(np.mean([row[s] for s in before.get(i, []) if s in row] or [0.0])) for i in columns[column]
-            }
-            members = sorted(columns[column], key=lambda i: (wished[i], i))
-            middle = (len(members) - 1) / 2
-            row.update({i: k - middle for k, i in enumerate(members)})
-        return [(float(level[i]), row[i]) for i in range(len(self.quantities))]
+        return layered(_levels(self), [(edge.source, edge.target) for edge in self.edges])
 
     def to_dict(self) -> dict[str, Any]:
         """The plain data that `to_json` writes; arrays of more than 16 entries by their size."""

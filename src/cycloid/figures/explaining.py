@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cycloid.figures.registry import register
 from cycloid.figures.theme import SERIF, faded, palette
 
 _POINTS = 601
+HALF = 0.28  # of the width of a box, in columns
 
 
 @register(Derivation)
@@ -167,17 +169,18 @@ def _graph(result: Derivation, graph: Graph, dark: bool) -> Any:
     import plotly.graph_objects as go
 
     c = palette(dark)
-    places = graph.places()
-    x, y = np.array([p[0] for p in places]), -np.array([p[1] for p in places])
+    plan = graph.layout()
+    x, y = np.array([p[0] for p in plan.places]), -np.array([p[1] for p in plan.places])
+    rows = [-row for route in [plan.places, *plan.routes] for _, row in route]
     columns = np.ptp(x) + 1
     fig = canvas(
         label(result.heading),
         "a box is a quantity: its value, and below it the slope of the result with respect to it", dark=dark,
-        height=int(150 + 88 * (np.ptp(y) + 1)), showlegend=False,
+        height=int(150 + 88 * (np.ptp(rows) + 1)), showlegend=False,
         **({"width": int(126 * columns)} if columns > 7 else {}),
     )  # fmt: skip
-    for edge in graph.edges:
-        _edge(fig, graph, edge, x, y, c)
+    for index, route in enumerate(plan.routes):
+        _edge(fig, graph, index, route, c)
     hover = [_hover(graph, i) for i in range(len(graph.quantities))]
     fig.add_trace(go.Scatter(
         x=x, y=y, mode="markers", marker={"size": 34, "color": "rgba(0,0,0,0)"}, hovertext=hover, hoverinfo="text",
@@ -203,7 +206,7 @@ def _graph(result: Derivation, graph: Graph, dark: bool) -> Any:
             bordercolor=c[role], borderwidth=1.5, borderpad=5, align="center",
         )  # fmt: skip
     fig.update_xaxes(visible=False, range=[x.min() - 0.6, x.max() + 0.6])
-    fig.update_yaxes(visible=False, range=[y.min() - 0.9, y.max() + 0.9])
+    fig.update_yaxes(visible=False, range=[min(rows) - 0.9, max(rows) + 0.9])
     return fig
 
 
@@ -230,29 +233,29 @@ def _hover(graph: Graph, i: int) -> str:
     return "<br>".join(lines)
 
 
-def _edge(fig: Any, graph: Graph, edge: Any, x: np.ndarray, y: np.ndarray, c: dict[str, str]) -> None:
+def _edge(fig: Any, graph: Graph, index: int, route: list[tuple[float, float]], c: dict[str, str]) -> None:
+    """A curve through the places that are kept free for it, level where it passes a box."""
     import plotly.graph_objects as go
 
-    start, end = edge.source, edge.target
-    t = np.linspace(0, 1, 40)
-    between = [
-        i for i in range(len(x)) if i not in (start, end) and x[start] < x[i] < x[end]
-        and abs(y[start] + (y[end] - y[start]) * (x[i] - x[start]) / (x[end] - x[start]) - y[i]) < 0.4
-    ]  # fmt: skip
-    twins = [k for k, e in enumerate(graph.edges) if (e.source, e.target) == (start, end)]
-    turn = (twins.index(graph.edges.index(edge)) - (len(twins) - 1) / 2) * 0.3
-    bow = turn + (0.0 if not between else (0.8 if np.mean(y[between]) <= (y[start] + y[end]) / 2 else -0.8))
+    edge = graph.edges[index]
+    twins = [k for k, e in enumerate(graph.edges) if (e.source, e.target) == (edge.source, edge.target)]
+    turn = (twins.index(index) - (len(twins) - 1) / 2) * 0.3
+    t = np.linspace(0, 1, 24)
     smooth = t * t * (3 - 2 * t)
-    path = y[start] + (y[end] - y[start]) * smooth + bow * 4 * t * (1 - t) * 0.75
+    parts = [
+        (x1 + HALF + (x2 - x1 - 2 * HALF) * t, -y1 - turn + (y1 - y2) * smooth)
+        for (x1, y1), (x2, y2) in itertools.pairwise(route)
+    ]
+    (first, above), (last, below) = route[0], route[-1]  # under the boxes at both ends
     fig.add_trace(go.Scatter(
-        x=x[start] + (x[end] - x[start]) * t, y=path, mode="lines",
+        x=[first, *np.concatenate([part[0] for part in parts]), last],
+        y=[-above - turn, *np.concatenate([part[1] for part in parts]), -below - turn], mode="lines",
         line={"color": faded(c["muted"], 0.55), "width": 1.4}, hoverinfo="skip", showlegend=False, name="edge",
     ))  # fmt: skip
     if edge.slope is not None:
-        place = 0.5 if x[end] - x[start] <= 1 else 0.7
-        k = int(place * 39)
+        (x1, y1), (x2, y2) = route[-2:]
         fig.add_annotation(
-            x=x[start] + (x[end] - x[start]) * t[k], y=path[k], text=f"·{numeral(edge.slope, 3, typeset=True)}",
+            x=x1 + 0.58 * (x2 - x1), y=-y1 + 0.7 * (y1 - y2) - turn, text=f"·{numeral(edge.slope, 3, typeset=True)}",
             showarrow=False, font={"size": 11, "color": c["accent"]}, bgcolor=c["paper"], borderpad=1,
         )  # fmt: skip
 

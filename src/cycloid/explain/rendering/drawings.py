@@ -20,12 +20,13 @@ def svg_graph(graph: Graph) -> str:
     """The drawing, or "" where there are too many boxes."""
     if not graph.operations or len(graph.quantities) > MOST:
         return ""
-    places = graph.places()
-    top = min(y for _, y in places)
-    at = [(20 + x * _ACROSS, 22 + (y - top) * _DOWN) for x, y in places]
+    plan = graph.layout()
+    rows = [row for route in [plan.places, *plan.routes] for _, row in route]
+    place = lambda point: (20 + point[0] * _ACROSS, 22 + (point[1] - min(rows)) * _DOWN)
+    at = [place(point) for point in plan.places]
     width = max(x for x, _ in at) + _WIDE + 20
-    height = max(y for _, y in at) + _HIGH + 22
-    edges = "".join(_edge(graph, i, at) for i in range(len(graph.edges)))
+    height = (max(rows) - min(rows)) * _DOWN + _HIGH + 44
+    edges = "".join(_edge(graph, i, [place(point) for point in route]) for i, route in enumerate(plan.routes))
     boxes = "".join(_box(q, *at[i], i == graph.result) for i, q in enumerate(graph.quantities))
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{escape(_told(graph))}" '
@@ -69,43 +70,27 @@ def _slope(quantity: Quantity) -> str:
     return f"‖slope‖ {short(quantity.adjoint_size.norm, 3)}"
 
 
-def _edge(graph: Graph, index: int, at: list[tuple[float, float]]) -> str:
+def _edge(graph: Graph, index: int, route: list[tuple[float, float]]) -> str:
+    """A curve that runs level past the boxes of the columns between its ends."""
     edge = graph.edges[index]
     same = [i for i, e in enumerate(graph.edges) if (e.source, e.target) == (edge.source, edge.target)]
-    shift = 14 * (same.index(index) - (len(same) - 1) / 2)
-    (x1, y1), (x2, y2) = at[edge.source], at[edge.target]
-    x1, y1, y2 = x1 + _WIDE, y1 + _HIGH / 2 + shift, y2 + _HIGH / 2 + shift
-    bow = _bow(graph, edge.source, edge.target, at)
-    third = (x2 - x1) / 3
-    curve = f"M{x1:g},{y1:g} C{x1 + third:g},{y1 + bow:g} {x2 - third:g},{y2 + bow:g} {x2:g},{y2:g}"
+    shift = _HIGH / 2 + 14 * (same.index(index) - (len(same) - 1) / 2)
+    start, curve = route[0], f"M{route[0][0] + _WIDE:g},{route[0][1] + shift:g}"
+    for end in route[1:]:
+        (x1, y1), (x2, y2) = (start[0] + _WIDE, start[1] + shift), (end[0], end[1] + shift)
+        bend = (x2 - x1) / 2
+        curve += f" C{x1 + bend:g},{y1:g} {x2 - bend:g},{y2:g} {x2:g},{y2:g}"
+        curve += f" H{x2 + _WIDE:g}" if end is not route[-1] else ""
+        start = end
     label = ""
     if edge.slope is not None:
-        x, y = x1 + 0.72 * (x2 - x1), _on_curve(y1, y1 + bow, y2 + bow, y2, 0.72)
-        if x2 - x1 < _ACROSS:
-            x, y = (x1 + x2) / 2, _on_curve(y1, y1 + bow, y2 + bow, y2, 0.5)
+        (x1, y1), (x2, y2) = route[-2], route[-1]
+        x, y = x1 + _WIDE + 0.58 * (x2 - x1 - _WIDE), y1 + 0.64 * (y2 - y1) + shift  # past where edges cross
         label = (
             f'<text x="{x:g}" y="{y - 5:g}" font-size="11" text-anchor="middle" fill="var(--accent)" '
             f'stroke="var(--paper)" stroke-width="3" paint-order="stroke">{escape("·" + short(edge.slope))}</text>'
         )
     return f'<path d="{curve}" fill="none" stroke="var(--muted)" stroke-width="1.1" opacity="0.75"/>{label}'
-
-
-def _on_curve(a: float, b: float, c: float, d: float, t: float) -> float:
-    s = 1 - t
-    return s**3 * a + 3 * s**2 * t * b + 3 * s * t**2 * c + t**3 * d
-
-
-def _bow(graph: Graph, source: int, target: int, at: list[tuple[float, float]]) -> float:
-    """How far an edge bends away so that it passes no box that stands between its ends."""
-    (x1, y1), (x2, y2) = at[source], at[target]
-    for i, (x, y) in enumerate(at):
-        if i in (source, target) or not x1 + 1 < x < x2 - 1:
-            continue
-        share = (x + _WIDE / 2 - x1) / (x2 - x1)
-        line = y1 + (y2 - y1) * share
-        if abs(line - y) < 0.8 * _HIGH:
-            return -1.05 * _DOWN if y >= line else 1.05 * _DOWN
-    return 0.0
 
 
 def sparkline(values: tuple[float, ...], width: int = 220, height: int = 40) -> str:
