@@ -158,10 +158,12 @@ def turns(slopes: Callable[[np.ndarray], np.ndarray], path: np.ndarray) -> int |
 def _kinds_card(f: Callable[[Any], Any], result: CriticalPoints) -> Card:
     """The signs of the curvatures by differences."""
     claimed, again = [], []
+    aside = 0.07 * (np.asarray(result.upper) - np.asarray(result.lower))
     for k in _chosen(result):
         bends, error = _hessian(f, np.asarray(result.points)[k])
         eigenvalues = np.linalg.eigvalsh(bends)
-        sure = np.abs(eigenvalues) > 4 * error + 1e-6 * np.abs(eigenvalues).max()
+        size = np.nanmax(np.abs(_hessian(f, np.asarray(result.points)[k] + aside)[0]))  # of curvatures nearby
+        sure = np.abs(eigenvalues) > 4 * error + 1e-6 * max(float(size), float(np.abs(eigenvalues).max()))
         if np.asarray(result.kind.code)[k] == DEGENERATE:
             claimed.append(0)
             again.append(int(sure.all()))
@@ -215,16 +217,15 @@ def _hessian(f: Callable[[Any], Any], x: np.ndarray) -> tuple[np.ndarray, float]
     corners = np.array([x + a * p + b * q for p in axes for q in axes for a in (1, -1) for b in (1, -1)])
     values = evaluate(f, corners.astype(x.dtype)).reshape(x.size, x.size, 4)
     bends = (values[..., 0] - values[..., 1] - values[..., 2] + values[..., 3]) / (4 * h * h)
-    return bends, 20 * h * h * float(np.abs(values).max()) + float(np.finfo(x.dtype).eps) * float(
-        np.abs(values).max()
-    ) / h**2
+    size = float(np.abs(values).max())
+    return bends, size * (20 * h * h + float(np.finfo(x.dtype).eps) / h**2)
 
 
 # --- multipliers ----------------------------------------------------------------------------------------------------
 
 
 def _multipliers_card(f: Callable[[Any], Any], g: Callable[[Any], Any], result: CriticalPoints) -> Card:
-    """The shadow price found again: the constraint is moved a little, the point sought anew, the change of f divided."""
+    """The shadow price again: the constraint is moved a little, the point sought anew, the change of f divided."""
     from scipy.optimize import root
 
     claim = "λ is how much f rises when the constraint g = 0 becomes g = 1, to first order"

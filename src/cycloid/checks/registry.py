@@ -19,6 +19,7 @@ REGISTRY = Registry(
             "cycloid.checks.sensitivities",
             "cycloid.checks.gradients",
             "cycloid.checks.frameworks",
+            "cycloid.checks.curvature",
         ),
         "cycloid.explain": ("cycloid.checks.explaining",),
         "cycloid.learn": ("cycloid.checks.training",),

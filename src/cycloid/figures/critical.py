@@ -35,7 +35,9 @@ def draw_critical_points(result: CriticalPoints, *, dark: bool = False) -> Any:
     dims = len(result.names)
     asked = result.question
     title = "Critical points" if asked is None else label(title_of(asked.function))
-    fig = canvas(title, label(result.sentence), dark=dark, height=620 if dims == 2 else 440)
+    told = label(result.sentence).replace(". Proven: there are", ".<br>Proven: there are").replace(". Not", ".<br>Not")
+    fig = canvas(title, told, dark=dark, height=680 if dims == 2 else 460)
+    fig.update_layout(margin={"t": 118, "b": 110 if dims == 2 else 56})
     if dims == 1:
         _line(fig, result, dark)
     elif dims == 2:
@@ -61,6 +63,7 @@ def _marks(fig: Any, result: CriticalPoints, x: Any, y: Any, dark: bool) -> None
     """A trace for each kind, named with its count."""
     c, kinds = palette(dark), np.asarray(result.kind.name, dtype=object) if len(result.points) else np.zeros(0)
     table = result.to_pandas()
+    rise = lambda row: [f"λ = {numeral(row['multiplier'], 4, typeset=True)}"] if "multiplier" in row else []
     for kind, (colour, symbol, size) in SIGNS.items():
         mine = kinds == kind
         if not mine.any():
@@ -68,7 +71,7 @@ def _marks(fig: Any, result: CriticalPoints, x: Any, y: Any, dark: bool) -> None
         told = [
             "<br>".join([f"<b>{kind}</b>", *(f"{label(n)} = {numeral(row[n], 6, typeset=True)}" for n in result.names),
                          f"f = {numeral(row['objective'], 6, typeset=True)}",
-                         *([f"λ = {numeral(row['multiplier'], 4, typeset=True)}"] if result.multiplier is not None else [])])
+                         *rise(row)])
             for _, row in table[mine].iterrows()
         ]  # fmt: skip
         fig.add_trace(go.Scatter(
@@ -90,7 +93,10 @@ def _map(fig: Any, result: CriticalPoints, dark: bool) -> None:
     if f is not None:
         _contours(fig, sides, _values(f, grid), dark)
     if g is not None:
-        _level_line(fig, sides, _values(g, grid), label(result.question.arguments["constraint"]), c)  # type: ignore[union-attr]
+        asked = result.question
+        _level_line(
+            fig, sides, _values(g, grid), label(title_of(asked.arguments["constraint"])) if asked else "g = 0", c
+        )
     for k, each in enumerate(result.continua):
         points = np.asarray(each.points)
         fig.add_trace(go.Scatter(
@@ -115,15 +121,17 @@ def _contours(fig: Any, sides: list[np.ndarray], z: np.ndarray, dark: bool) -> N
     c = palette(dark)
     z = np.where(np.isfinite(z), z, np.nan).reshape(GRID, GRID)
     ordered = np.sort(z[np.isfinite(z)])
-    rank = np.interp(z, *_steps(ordered))
+    heights, ranks = _steps(ordered)
+    rank, ticks = np.interp(z, heights, ranks), [0.0, 0.25, 0.5, 0.75, 1.0]
+    texts = [numeral(v, 3, typeset=True) for v in np.interp(ticks, ranks, heights)]
     shades = [[0.0, mixed(c["accent"], c["paper"], 0.72)], [0.5, c["sheet"]], [1.0, mixed(c["warm"], c["paper"], 0.72)]]
     fig.add_trace(go.Contour(
         x=sides[0], y=sides[1], z=rank, customdata=z, colorscale=shades, showlegend=False, name="f",
-        contours={"start": 0.0, "end": 1.0, "size": 1 / LEVELS}, line={"color": mixed(c["muted"], c["paper"], 0.55), "width": 0.7},
+        contours={"start": 0.0, "end": 1.0, "size": 1 / LEVELS},
+        line={"color": mixed(c["muted"], c["paper"], 0.55), "width": 0.7},
         hovertemplate="%{x:.4g}, %{y:.4g}: %{customdata:.5g}<extra></extra>",
-        colorbar={"tickvals": [0, 0.25, 0.5, 0.75, 1], "title": {"text": "f", "side": "top"}, "outlinewidth": 0,
-                  "ticktext": [numeral(v, 3, typeset=True) for v in np.quantile(ordered, [0, 0.25, 0.5, 0.75, 1])],
-                  "thickness": 10, "len": 0.6},
+        colorbar={"tickvals": ticks, "ticktext": texts, "orientation": "h", "x": 0.5, "xanchor": "center", "y": -0.14,
+                  "yanchor": "top", "outlinewidth": 0, "thickness": 9, "len": 0.5},
     ))  # fmt: skip
 
 
@@ -174,8 +182,9 @@ def _arrows(fig: Any, result: CriticalPoints, f: OfVector, g: OfVector, dark: bo
             arrowcolor=c["green"],
         )
         fig.add_annotation(
-            x=head[0], y=head[1], text=f"λ = {numeral(rise, 3, typeset=True)}", showarrow=False, xshift=int(26 * slope[0] / size),
-            yshift=int(12 * slope[1] / size + 2), font={"color": c["green"], "size": 13}, bgcolor=c["paper"], opacity=0.95,
+            x=head[0], y=head[1], text=f"λ = {numeral(rise, 3, typeset=True)}", showarrow=False, opacity=0.95,
+            xshift=int(30 * slope[0] / size), yshift=int(14 * slope[1] / size + 2), bgcolor=c["paper"],
+            font={"color": c["green"], "size": 13},
         )  # fmt: skip
     fig.add_trace(go.Scatter(
         x=[None], y=[None], mode="lines", name="∇f = λ ∇g", line={"color": c["green"], "width": 2},
@@ -183,18 +192,17 @@ def _arrows(fig: Any, result: CriticalPoints, f: OfVector, g: OfVector, dark: bo
 
 
 def _extremes(fig: Any, result: CriticalPoints, dark: bool) -> None:
-    """A ring round the lowest and the highest place of the whole box."""
+    """A ring round the lowest and a square round the highest place of the whole box."""
     ink = palette(dark)["ink"]
-    for name, extreme, dash in (
-        ("lowest of the box", result.lowest, "circle-open"),
-        ("highest of the box", result.highest, "circle-open-dot"),
-    ):
+    where = "of the box" if result.multiplier is None else "along the constraint"
+    for word, extreme, sign in (("lowest", result.lowest, "circle-open"), ("highest", result.highest, "square-open")):
         if extreme is None:
             continue
         x = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(extreme.point)])
+        name = f"{word} {where}"
         fig.add_trace(go.Scatter(
-            x=x[:1], y=x[1:2] if x.size > 1 else [float(extreme.objective)], mode="markers", name=name, cliponaxis=False,
-            marker={"symbol": dash, "size": 21, "color": ink, "line": {"width": 1.6, "color": ink}},
+            x=x[:1], y=x[1:2] if x.size > 1 else [float(extreme.objective)], mode="markers", name=name,
+            marker={"symbol": sign, "size": 21, "color": ink, "line": {"width": 1.6, "color": ink}}, cliponaxis=False,
             hovertemplate=f"{name}: {numeral(extreme.objective, 6, typeset=True)} ({extreme.place})<extra></extra>",
         ))  # fmt: skip
 

@@ -20,6 +20,7 @@ REGISTRY = Registry(
             "cycloid.figures.sensitivities",
             "cycloid.figures.gradients",
             "cycloid.figures.frameworks",
+            "cycloid.figures.spectra",
         ),
         "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),
