@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/figures.md: run its code, and save what `fig` is where an image follows a block."""
+"""Draw the pictures of some pages: run their code, and save what `fig` is where an image follows a block."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from pathlib import Path
 from cycloid import figures
 
 DOCS = Path(__file__).resolve().parent
-PAGE = DOCS / "figures.md"
+PAGES = ("figures.md", "jacobians.md", "taylor.md")
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$(?:\n\n!\[[^\]]*\]\((?P<image>[^)]+)\))?", re.MULTILINE | re.DOTALL)
 WIDTH, LARGEST = 900, 200_000
 
 
 def main() -> None:
-    """Run the page from top to bottom; each picture is of the code above it."""
-    namespace: dict = {"__name__": "figures"}
+    """Run each page from top to bottom; each picture is of the code above it."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
-            exec(compile(block["code"], str(PAGE), "exec"), namespace)
-            if block["image"]:
-                save(namespace["fig"], DOCS / block["image"])
+        for page in PAGES:
+            draw(DOCS / page)
+
+
+def draw(page: Path) -> None:
+    """Draw the pictures of one page."""
+    namespace: dict = {"__name__": "figures"}
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        exec(compile(block["code"], str(page), "exec"), namespace)
+        if block["image"]:
+            save(namespace["fig"], DOCS / block["image"])
 
 
 def save(fig: object, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the lab's pages for the documents: docs/images/terrain.png and docs/images/training.png.
+"""Pictures of the lab's pages for the documents: terrain.png, jacobian.png and training.png in docs/images.
 
 Starts the lab on a free port, opens it in the Chromium that is installed, does what a visitor would do, and looks.
 """
@@ -47,6 +47,15 @@ def terrain(page: Page) -> None:
     page.wait_for_timeout(800)
 
 
+def jacobian(page: Page) -> None:
+    """The image of the square, looked at."""
+    page.get_by_role("button", name="Look", exact=True).click()
+    page.wait_for_timeout(300)
+    for name in ("Straight copy", "Stretches"):
+        page.get_by_role("button", name=name, exact=True).click()
+    page.evaluate("scrollTo(0, 0)")
+
+
 def training(page: Page) -> None:
     """A network trained on a bundled set."""
     page.get_by_role("button", name="Train", exact=True).click()
@@ -56,6 +65,7 @@ def training(page: Page) -> None:
 
 SHOTS = {
     "terrain": ("/terrain#ground=mountain&show=race&at=-0.35,0.02", (1180, 720), terrain),
+    "jacobian": ("/jacobian#map=lens&at=0.8,0.9&side=0.9", (1180, 800), jacobian),
     "training": ("/training#bundled=breast_cancer&learning_rate=0.003&max_steps=300", (1280, 1290), training),
 }
 

@@ -130,7 +130,7 @@ def _along(p: Any, v: Any, k: int) -> float:
 
 def _remainder(result: Expansion, g: Any) -> Card:
     """The error at fresh points within the radius against what is claimed: never more than a bound."""
-    p, error = result.value, float(result.error)
+    p, error = result.value, float(np.asarray(result.error))
     kind, radius = result.error_kind.name, float(result.radius)
     claim = f"|f − p| within {numeral(radius, 4)} of the centre is at most {numeral(error, 3)} ({kind})"
     if not np.isfinite(error):

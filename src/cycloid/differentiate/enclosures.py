@@ -233,7 +233,7 @@ def _power(u: Series, exponent: Node, lines: Mapping[str, Series], order: int) -
     p = constant_or_none(exponent)
     if p is None:
         return _exp(_product(series_of(exponent, lines, order), _log(u)))
-    if p == int(p) and abs(p) <= 64:
+    if p == int(p) and abs(p) <= 64 and (p >= 0 or u[0][0] <= 0.0):
         return _whole_power(u, int(p))
     return _real_power(u, outwards(p, p))
 
@@ -251,6 +251,10 @@ def _one_minus_square(v: Series, k: int) -> Interval:
 def _sigmoid(u: Series) -> Series:
     one = rising(lambda x: 1.0 / (1.0 + math.exp(-x)))(u[0])
     return _from_slope(one, u, lambda v, k: plus(v[k], minus(_square(v)[k])))
+
+
+def _softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 def _one(u: Series) -> Series:
@@ -300,7 +304,7 @@ RULES: dict[str, Callable[..., Series]] = {
     ),
     "abs": _signed,
     "sigmoid": _sigmoid,
-    "softplus": lambda u: _log(_sum(_one(u), _exp(u))),
+    "softplus": lambda u: _known(rising(_softplus)(u[0]), u, _sigmoid(u)),
     "erf": lambda u: _known(rising(math.erf)(u[0]), u, _bell(u)),
     "erfc": lambda u: _sum(_one(u), _scaled(RULES["erf"](u), (-1.0, -1.0))),
 }

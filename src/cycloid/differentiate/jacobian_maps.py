@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.differentiate.arguments import real_value
@@ -47,7 +47,7 @@ class JacobianMap(Result):
     singular_values: Float[ArrayLike, " k"]
     inputs: Float[ArrayLike, "n k"]
     outputs: Float[ArrayLike, "m k"]
-    scale: Float[ArrayLike, "..."]
+    scale: Float[Array, "..."]
     determinant: Float[ArrayLike, "..."]
     point: Float[ArrayLike, " n"]
     image: Float[ArrayLike, " m"]

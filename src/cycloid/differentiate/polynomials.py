@@ -9,7 +9,7 @@ from typing import Any, final
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Array, Float
 
 from cycloid.core.numerals import numeral
 
@@ -25,8 +25,8 @@ class Polynomial(eqx.Module):
         variables: the names of the variables.
     """
 
-    centre: Float[ArrayLike, "..."]
-    coefficients: Float[ArrayLike, " m"]
+    centre: Float[Array, "..."]
+    coefficients: Float[Array, " m"]
     powers: tuple[tuple[int, ...], ...] | None = eqx.field(static=True, default=None)
     variables: tuple[str, ...] = eqx.field(static=True, default=("x",))
 

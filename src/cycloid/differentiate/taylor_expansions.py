@@ -53,8 +53,8 @@ class Expansion(Result):
     error_kind: ErrorKind
     evaluations: Int[ArrayLike, "..."]
     status: Status
-    radius: Float[ArrayLike, "..."]
-    convergence: Float[ArrayLike, "..."]
+    radius: Float[Array, "..."]
+    convergence: Float[Array, "..."]
 
     @property
     def coefficients(self) -> Any:

@@ -70,9 +70,9 @@ def _line(result: Expansion, g: Any, name: str, dark: bool) -> Any:
     inside = np.abs(x - centre) <= radius * (1 + 1e-12)
     orders = _orders(p)
     best = np.asarray(p(jnp.asarray(x)), float)
-    if np.isfinite(float(result.error)):
+    if np.isfinite(float(np.asarray(result.error))):
         share = (np.abs(x[inside] - centre) / radius) ** (p.order + 1) if result.error_kind.name == "bound" else 1.0
-        error = float(result.error) * share
+        error = float(np.asarray(result.error)) * share
         band(fig, x[inside], best[inside] - error, best[inside] + error, "remainder", c["warm"], at=top)
     span = calm_range(y)
     for k, order in enumerate(orders):
@@ -122,7 +122,7 @@ def _clipped(values: np.ndarray, span: tuple[float, float] | None) -> np.ndarray
 
 def _claim(fig: Any, result: Expansion, x: np.ndarray, c: dict[str, str], at: Any) -> None:
     """The remainder that is claimed, as a dotted line over the radius: a bound falls towards the centre."""
-    error, centre = float(result.error), float(result.value.centre)
+    error, centre = float(np.asarray(result.error)), float(result.value.centre)
     if not np.isfinite(error):
         return
     kind = result.error_kind.name

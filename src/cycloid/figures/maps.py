@@ -31,7 +31,7 @@ def draw_map(result: JacobianMap, *, side: float | None = None, dark: bool = Fal
         A plotly figure: of a map of the plane a square with its grid, its true image, and the parallelogram that J
         makes of it; of other maps J as a table of colours beside its singular values.
     """
-    plane = result.value.shape == (2, 2) and result.question is not None
+    plane = np.shape(result.value) == (2, 2) and result.question is not None
     return _square(result, result.question, side, dark) if plane and result.question else _matrix(result, dark)
 
 
