@@ -6,6 +6,7 @@ RUN    := $(BIN)/python
 PIP    := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TESTS  ?=
 WORKERS ?= auto
+TORCH  ?= torch==2.13.0
 export PIP_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
@@ -28,10 +29,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.installed-peers: $(VENV)/.installed-dev
+$(VENV)/.installed-torch: $(VENV)/.installed-dev
+	@echo "Installing PyTorch, to compare with (TORCH= goes without) ..."
+	@test -z "$(TORCH)" || $(RUN) -m pip install --quiet --disable-pip-version-check $(TORCH) || echo "PyTorch is not to be had here: what needs it is left out."
+	@touch $@
+
+$(VENV)/.installed-peers: $(VENV)/.installed-torch
 	@echo "Installing the peers for the benchmarks ..."
 	@$(PIP) --editable '.[peers]'
-	@$(RUN) -m pip install --quiet --disable-pip-version-check torch==2.13.0 || echo "PyTorch is not to be had here: the benchmarks run without it."
 	@touch $@
 
 install: $(VENV)/.installed ## install into .venv
@@ -46,10 +51,10 @@ chromium:
 	    apt-get update -qq && apt-get install -y -qq chromium >/dev/null; \
 	  else echo "No chromium: the browser tests are skipped. On Debian or Ubuntu: sudo apt-get install chromium"; fi; }
 
-test: $(VENV)/.installed-dev chromium ## the tests, at most ten minutes on two cores
+test: $(VENV)/.installed-torch chromium ## the tests, at most ten minutes on two cores
 	@$(RUN) -m pytest -n $(WORKERS) -q -m 'not slow' $(TESTS)
 
-test-slow: $(VENV)/.installed-dev chromium ## the tests that take longer
+test-slow: $(VENV)/.installed-torch chromium ## the tests that take longer
 	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -n $(WORKERS) -q -m slow $(TESTS)
 
 fmt: $(VENV)/.installed-dev ## format the code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from typing import Any
 
 # framework -> (module of ours, the extra that installs it)
@@ -31,4 +32,6 @@ def adapter(framework: str) -> Any:
     """
     if not is_installed(framework):
         raise ImportError(f"{framework} is not installed: {how_to_install(framework)}.")
-    return importlib.import_module(FRAMEWORKS[framework][0])
+    with warnings.catch_warnings():  # what a framework says of its own insides on loading is not the user's doing
+        warnings.simplefilter("ignore")
+        return importlib.import_module(FRAMEWORKS[framework][0])

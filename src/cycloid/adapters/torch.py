@@ -97,3 +97,6 @@ WAYS: dict[str, dict[str, Callable[[Function], Function]]] = {
         "hessian": lambda f: lambda x: functional.hessian(f, x),
     },
 }
+
+# PyTorch loads the rules of its forward mode at the first use, which takes seconds: that is loading, not a first call.
+torch.func.hessian(lambda x: x**2)(torch.ones(()))

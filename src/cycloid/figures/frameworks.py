@@ -67,7 +67,7 @@ def _differences(fig: Any, result: Agreement, names: list[str], c: dict[str, str
                                  hoverinfo="skip"), row=1, col=2)  # fmt: skip
     text = ["exactly 0" if a == 0 else f"{a:.1e}" for a in apart]
     fig.add_trace(
-        go.Scatter(x=np.maximum(apart, _ZERO), y=names, mode="markers+text", text=text, textposition="top right",
+        go.Scatter(x=np.maximum(apart, _ZERO), y=names, mode="markers+text", text=text, textposition="bottom center",
                    textfont={"size": 12, "color": c["muted"]}, showlegend=False, hoverinfo="skip", cliponaxis=False,
                    marker={"size": 9, "color": good, "line": {"width": 0}}),
         row=1, col=2,
