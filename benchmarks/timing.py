@@ -142,6 +142,27 @@ def write(name: str, tables: Mapping[str, Timings], *, note: str = "") -> tuple[
     return results, page
 
 
+def kept(name: str) -> dict[str, Timings]:
+    """The tables that `write` left before, so that a benchmark may be run in parts."""
+    file = ROOT / "benchmarks" / "results" / f"{name}.json"
+    if not file.exists():
+        return {}
+    tables = json.loads(file.read_text(encoding="utf-8"))["tables"]
+    return {title: _read(told) for title, told in tables.items()}
+
+
+def _read(told: Mapping[str, Any]) -> Timings:
+    calls = told["calls"]
+    return Timings(
+        baseline=told["baseline"],
+        medians={name: call["median_seconds"] for name, call in calls.items()},
+        quartiles={name: (call["quartiles_seconds"][0], call["quartiles_seconds"][1]) for name, call in calls.items()},
+        ratios={name: call["ratio"] for name, call in calls.items()},
+        first_calls={name: call["first_call_seconds"] for name, call in calls.items()},
+        rounds=told["rounds"],
+    )
+
+
 def machine() -> dict[str, str]:
     """Python, processor, packages and devices of this run, as far as they are there."""
     found = {"python": platform.python_version(), "processor": _processor()}

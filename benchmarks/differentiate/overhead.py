@@ -166,7 +166,7 @@ def main() -> None:
     tables = {**scalar_calls(), **high_order_calls(), **matrix_calls(32)}
     measured: dict[str, Timings] = {}
     for title, calls in tables.items():
-        measured[title] = interleaved(calls, repeats=3 if quick else 25, seconds=6)
+        measured[title] = interleaved(calls, repeats=3 if quick else 25, seconds=3)
         agree(calls)
         print(f"\n{title}\n{measured[title].table()}", flush=True)
     if not quick:

@@ -99,7 +99,8 @@ def test_small_problems_are_solved_from_the_whole_matrix():
     values = np.linspace(-1.0, 3.0, 30)
     found = spectrum(form, jnp.zeros(30), with_eigenvalues(values), k=40, key=KEY)
     np.testing.assert_allclose(found.value, largest(values, 30), atol=1e-12)
-    assert float(found.trace) == pytest.approx(30.0) and float(found.trace_error) == 0.0
+    assert float(found.trace) == pytest.approx(30.0)
+    assert float(found.trace_error) == 0.0
     assert float(found.density.share(0.0, 1.5)) == pytest.approx(np.mean((values >= 0) & (values <= 1.5)))
     assert int(found.evaluations) == 30
 
@@ -132,7 +133,8 @@ def test_pytrees_batches_and_jit():
     loss = lambda p, scale: scale * jnp.sum(jnp.arange(120.0) * p["w"] ** 2) + p["b"] ** 2
     found = spectrum(loss, params, 0.5, k=2, key=KEY, probes=0, tol=1e-6)
     np.testing.assert_allclose(found.value, [119.0, 118.0], rtol=1e-6)
-    assert found.vectors["w"].shape == (2, 120) and found.vectors["b"].shape == (2,)
+    assert found.vectors["w"].shape == (2, 120)
+    assert found.vectors["b"].shape == (2,)
     arrays = {"w": params["w"], "b": params["b"]}
     run = jax.jit(lambda p, s: spectrum(loss, p, s, k=2, key=KEY, probes=0, tol=1e-6).value)
     np.testing.assert_allclose(run(arrays, 1.0), [238.0, 236.0], rtol=1e-6)

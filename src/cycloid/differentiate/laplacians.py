@@ -24,8 +24,6 @@ Function = Callable[..., Any]
 
 METHODS = ("forward", "hutchinson")
 
-# Up to so many coordinates the second derivatives along the axes cost no more than the forward Laplacian.
-FEW = 3
 # Rows of a block of points, in bytes: half of a core's second cache, so that input and output of a product fit. On
 # other devices than a CPU nothing is gained by blocks.
 CACHE = 2**19
@@ -34,9 +32,9 @@ CACHE = 2**19
 def laplacian(u: Function | str, method: str = "forward", samples: int = 64, key: Any = None) -> Function:
     """The Laplacian Δu = Σ_i ∂²u/∂x_i² of a field.
 
-    By the forward Laplacian: value, gradient rows and Laplacian are carried together through the program of u. For
-    at most 3 coordinates the second derivatives along the axes, which cost the same. A batch by `jax.vmap` runs in
-    blocks of points whose rows stay in the processor's cache.
+    By the forward Laplacian: value, gradient rows and Laplacian are carried together through the program of u. A batch
+    by `jax.vmap` runs in blocks of points whose rows stay in the processor's cache. A field that branches on a value
+    takes second derivatives along the axes, one with reverse rules alone (`jax.custom_vjp`) the trace of its Hessian.
 
     With method="hutchinson", Δu = E vᵀ H v over random signs v (E v vᵀ = 1), for very many coordinates.
 
@@ -96,8 +94,6 @@ def _laplacian(function: Function, args: tuple, kwargs: dict) -> Any:
     _, reverse_only = traced_once(jaxpr_as_fun(program), point)
     if reverse_only:
         return _by_reverse(field, point)
-    if point.size <= FEW:
-        return _along_the_axes(field, point)
     outputs = _in_blocks(program.jaxpr)(program.consts, point)
     return jax.tree.unflatten(jax.tree.structure(shape), outputs)
 
