@@ -71,7 +71,9 @@ def test_what_the_walks_miss_the_boxes_find():
     assert found.proof.complete
     whole = critical_points("sin(3x)*sin(3y)", [-3, -3], [3, 3], key=KEY)
     assert len(found.points) == len(whole.points)
-    np.testing.assert_allclose(sorted(found.points.tolist()), sorted(whole.points.tolist()), atol=1e-10)
+    apart = np.abs(np.asarray(found.points)[:, None] - np.asarray(whole.points)[None]).max(axis=2)
+    assert apart.min(axis=1).max() < 1e-10
+    assert apart.min(axis=0).max() < 1e-10
 
 
 @pytest.mark.parametrize("text", ["x^3 - 3x*y^2", "x^4 + y^4"])
@@ -239,4 +241,4 @@ def test_wrong_calls_are_answered_in_words():
     with pytest.raises(ConvergenceError):
         critical_points(lambda x: x[0] + 2 * x[1], *box, key=KEY)
     with pytest.raises(ConvergenceError, match="NaN"):
-        critical_points(lambda x: jnp.log(x[0] - 5) + x[1], *box, key=KEY)
+        critical_points(lambda x: jnp.sqrt(x[0] - 5) + x[1], *box, key=KEY)

@@ -32,7 +32,11 @@ def test_arithmetic_holds_the_exact_result(left, right):
     from fractions import Fraction
 
     (x, a), (y, b) = left, right
-    exact = {"sum": Fraction(a) + Fraction(b), "difference": Fraction(a) - Fraction(b), "product": Fraction(a) * Fraction(b)}
+    exact = {
+        "sum": Fraction(a) + Fraction(b),
+        "difference": Fraction(a) - Fraction(b),
+        "product": Fraction(a) * Fraction(b),
+    }
     exact |= {"square": Fraction(a) ** 2, "cube": Fraction(a) ** 3}
     found = {"sum": x + y, "difference": x - y, "product": x * y, "square": square(x), "cube": power(x, 3)}
     if b != 0:
@@ -65,7 +69,7 @@ FORMULAS = [
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_jets_hold_value_gradient_and_hessian(text):
-    f = formula(text, "xy")
+    f = formula(text, ("x", "y"))
     random = np.random.default_rng(0)
     middle = random.uniform(-3, 3, (40, 2))
     half = 10.0 ** random.uniform(-6, -0.5, (40, 1))
@@ -73,7 +77,9 @@ def test_jets_hold_value_gradient_and_hessian(text):
     wide = lambda part: (np.broadcast_to(part.low, 40), np.broadcast_to(part.high, 40))
     for share in (-1.0, -0.3, 0.0, 0.7, 1.0):
         points = middle + share * half * random.choice([-1, 1], (40, 2))
-        value, slope, bend = (np.asarray(jax.vmap(g)(points)) for g in (f.of_vector, jax.grad(f.of_vector), jax.hessian(f.of_vector)))
+        value, slope, bend = (
+            np.asarray(jax.vmap(g)(points)) for g in (f.of_vector, jax.grad(f.of_vector), jax.hessian(f.of_vector))
+        )
         rounding = 1e-12
         low, high = wide(jet.value)
         assert np.all((low <= value + rounding * (1 + abs(value))) & (value - rounding * (1 + abs(value)) <= high))
@@ -119,8 +125,10 @@ def test_a_survey_finds_every_root_of_a_system():
     """x² + y² = 4, x y = 1: four roots, in boxes that hold them."""
 
     def system(low, high):
-        jets = [jet_of(formula(t, "xy").tree, ("x", "y"), low, high) for t in ("x^2 + y^2 - 4", "x*y - 1")]
-        stack = lambda parts, axis: Interval(np.stack([p.low for p in parts], axis), np.stack([p.high for p in parts], axis))
+        jets = [jet_of(formula(t, ("x", "y")).tree, ("x", "y"), low, high) for t in ("x^2 + y^2 - 4", "x*y - 1")]
+        stack = lambda parts, axis: Interval(
+            np.stack([p.low for p in parts], axis), np.stack([p.high for p in parts], axis)
+        )
         return stack([j.value for j in jets], -1), stack([stack([j.first[i] for i in (0, 1)], -1) for j in jets], 1)
 
     told = survey(system, [-3, -3], [3, 3], np.zeros((0, 2)))

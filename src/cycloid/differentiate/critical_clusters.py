@@ -71,7 +71,9 @@ class Arrivals:
         self.arrived |= bool(np.any(np.asarray(reached.gradients) <= self.search.tol))
         before = len(self.regular)
         if len(places):
-            flat = np.any(np.abs(self.shape(places)[0]) <= self.threshold, axis=1)
+            eigenvalues, _, local = self.shape(places)
+            defined = np.isfinite(local.values)  # the derivative of log(x) is finite where log(x) is not
+            places, flat = places[defined], np.any(np.abs(eigenvalues) <= self.threshold, axis=1)[defined]
             self.regular = distinct(
                 np.concatenate([self.regular, places[~flat]]), self.search.dims, self.eps ** (1 / 3)
             )
