@@ -63,7 +63,7 @@ def test_the_bound_of_the_sine_is_close_to_the_truth():
     assert distance <= float(found.error) <= 1.01 * distance
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.floats(-2.0, 2.0), st.floats(0.05, 1.5), st.integers(0, 6))
 def test_enclosed_remainders_hold_at_every_centre_radius_and_order(centre, radius, order):
     f = formula("exp(sin(x))*x - x/(3 + cos(x))")
