@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cycloid.differentiate.sparse.symmetry import Half
-from cycloid.differentiate.sparse.terms import spread
+from cycloid.differentiate.sparse.terms import picked, spread
 
 # An entry with more parts than this has the rest of them added one after the other.
 MOST_LEVELS = 24
@@ -91,4 +91,4 @@ def _summed(
 def _read(values: Any, at: np.ndarray) -> Any:
     if at.size == values.size and (at == np.arange(at.size)).all():
         return values
-    return values.at[jnp.asarray(at, jnp.int32)].get(mode="promise_in_bounds")
+    return picked(values, at)

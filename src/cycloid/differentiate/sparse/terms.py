@@ -140,7 +140,17 @@ def taken(array: Any, chosen: np.ndarray) -> Any:
         return array[index.offset : index.offset + step * (len(chosen) - 1) + 1 : step]
     if isinstance(array, np.ndarray):
         return array[chosen]
-    return array.at[jnp.asarray(chosen, jnp.int32)].get(mode="promise_in_bounds")
+    return picked(array, chosen)
+
+
+def picked(array: Any, chosen: np.ndarray) -> Any:
+    """Chosen positions of the first axis, all known now and within it, so that the program need not look at them."""
+    rest = array.shape[1:]
+    numbers = jax.lax.GatherDimensionNumbers(
+        offset_dims=tuple(range(1, array.ndim)), collapsed_slice_dims=(0,), start_index_map=(0,)
+    )
+    at = np.asarray(chosen, np.int32)[:, None]
+    return jax.lax.gather(array, at, numbers, (1, *rest), mode="promise_in_bounds")
 
 
 def _parted(array: Any, axis: int, outer: int, inner: int) -> Any:
