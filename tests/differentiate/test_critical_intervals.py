@@ -63,7 +63,8 @@ FORMULAS = [
     "x^3*y - 2x/(1 + y^2)", "exp(-x^2 - y^2)*cos(3x)", "sqrt(x^2 + y^2 + 1) + tanh(x*y)", "atan(x) - asinh(y) + x*y^2",
     "log(2 + x^2) / (3 + sin(y))", "sigmoid(x) * softplus(y) + erf(x*y/4)", "|x - 3| + max(x, y + 8) + min(x, y - 9)",
     "(x^2 + 1)^1.5 + cbrt(y + 9) + 2^x", "cosh(x/3) * sinh(y/3) + log10(y^2 + 1)", "tan(x/9) + sec(y/9) + cot(2 + x/9)",
-    "asin(x/5) + acos(y/5) + atanh(x/6) + acosh(5 + y)", "(x^2 + 1)^y + relu(x - 9)", "erfc(y) + log2(x^2 + 2) + csc(5 + x/9)",
+    "asin(x/5) + acos(y/5) + atanh(x/6) + acosh(5 + y)", "(x^2 + 1)^y + relu(x - 9)",
+    "erfc(y) + log2(x^2 + 2) + csc(5 + x/9)",
 ]  # fmt: skip
 
 

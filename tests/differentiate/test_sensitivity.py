@@ -18,7 +18,7 @@ def ishigami_indices(a=7.0, b=0.1):
     alone = np.array([0.5 * (1 + b * PI**4 / 5) ** 2, a**2 / 8, 0.0])
     together = b**2 * PI**8 * (1 / 18 - 1 / 50)
     variance = alone.sum() + together
-    return alone / variance, (alone + [together, 0, together]) / variance, variance
+    return alone / variance, (alone + np.array([together, 0, together])) / variance, variance
 
 
 def g_function(a):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -115,7 +116,7 @@ def _turns_around(slopes: Callable[[np.ndarray], np.ndarray], low: np.ndarray, h
         return int((ends[1] - ends[0]) // 2) if np.all(ends != 0) and np.all(np.isfinite(ends)) else None
     corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]], low])
     along = np.arange(SIDE)[:, None] / SIDE
-    path = np.concatenate([a + along * (b - a) for a, b in zip(corners[:-1], corners[1:])] + [corners[-1:]])
+    path = np.concatenate([a + along * (b - a) for a, b in itertools.pairwise(corners)] + [corners[-1:]])
     return turns(slopes, path)
 
 
