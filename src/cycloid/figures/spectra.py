@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from cycloid.core.numerals import numeral
 from cycloid.differentiate.curvature import Spectrum
+from cycloid.differentiate.densities import Density
 from cycloid.figures.draw import panels
 from cycloid.figures.registry import register
 from cycloid.figures.theme import palette
@@ -33,15 +34,16 @@ def spectrum_figure(result: Spectrum, *, title: str = "Curvature of the loss", d
     """
     if np.ndim(result.status.code):
         raise ValueError("this is a batch: draw one member, jax.tree.map(lambda leaf: leaf[0], result).")
-    shown = result.density is not None
+    density = result.density
+    shown = density is not None
     titles = ("The largest, one by one", f"All {result.parameters:,}, by share")[: 1 + shown]
     fig = panels(
         1, len(titles), titles=titles, dark=dark, title=title, subtitle=_sentence(result) if title else "",
         horizontal_spacing=0.14, height=440, layout={"showlegend": False, "bargap": 0.25},
     )  # fmt: skip
     _bars(fig, result, dark)
-    if shown:
-        _density(fig, result, dark)
+    if density is not None:
+        _density(fig, density, dark)
     return fig
 
 
@@ -51,7 +53,8 @@ def _sentence(result: Spectrum) -> str:
     words = f"{result.parameters:,} parameters"
     if values.size and values.max() > 0:
         top = values.max()
-        words += f"; sharpness {numeral(top, 3)}: gradient descent is unstable above a learning rate of {numeral(2 / top, 3)}"
+        limit = numeral(2 / top, 3)
+        words += f"; sharpness {numeral(top, 3)}: gradient descent is unstable above a learning rate of {limit}"
     falling = int(np.sum(values < -np.asarray(result.error)))
     if falling:
         words += f"; {falling} of the {values.size} largest curve downward"
@@ -76,10 +79,10 @@ def _bars(fig: Any, result: Spectrum, dark: bool) -> None:
     fig.add_hline(y=0.0, line={"color": c["muted"], "width": 1}, row=1, col=1)
 
 
-def _density(fig: Any, result: Spectrum, dark: bool) -> None:
+def _density(fig: Any, density: Density, dark: bool) -> None:
     """Shares of the parameters by eigenvalue, on a logarithmic axis: the few far out are what matters."""
     c = palette(dark)
-    nodes, weights = np.asarray(result.density.nodes, float), np.asarray(result.density.weights, float)
+    nodes, weights = np.asarray(density.nodes, float), np.asarray(density.weights, float)
     low, high = min(nodes.min(), 0.0), max(nodes.max(), 0.0)
     if low == high:
         low, high = low - 1.0, high + 1.0
