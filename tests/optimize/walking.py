@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from cycloid.optimize import (
+    BFGS,
+    LBFGS,
     METHODS,
     SGD,
     AbstractGradientMethod,
@@ -17,11 +19,14 @@ from cycloid.optimize import (
     Adam,
     AdamW,
     BarzilaiBorwein,
+    ConjugateGradient,
     GradientDescent,
     Momentum,
     Nesterov,
+    Newton,
     Objective,
     RMSprop,
+    TrustRegion,
     apply_update,
 )
 
@@ -38,6 +43,11 @@ SETTLED = {
     "adam": Adam(optax.exponential_decay(0.2, 1, 0.99)),
     "adamw": AdamW(optax.exponential_decay(0.2, 1, 0.99), weight_decay=0.0),
     "barzilai-borwein": BarzilaiBorwein(),
+    "conjugate-gradient": ConjugateGradient(),
+    "lbfgs": LBFGS(),
+    "bfgs": BFGS(),
+    "newton": Newton(),
+    "trust-region": TrustRegion(),
 }
 
 

@@ -2,6 +2,7 @@
 
 from cycloid.optimize.borrowed import FromOptax, from_optax
 from cycloid.optimize.catalogue import METHODS, method
+from cycloid.optimize.conjugate_gradients import ConjugateGradient
 from cycloid.optimize.drivers import Minimum, minimize
 from cycloid.optimize.first_order import (
     SGD,
@@ -14,11 +15,16 @@ from cycloid.optimize.first_order import (
     RMSprop,
 )
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
+from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.races import Race, race, sweep
+from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
+from cycloid.optimize.trust_regions import TrustRegion
 from cycloid.optimize.walks import Trace
 
 __all__ = [
+    "BFGS",
+    "LBFGS",
     "METHODS",
     "SGD",
     "AbstractGradientMethod",
@@ -27,16 +33,19 @@ __all__ = [
     "Adam",
     "AdamW",
     "BarzilaiBorwein",
+    "ConjugateGradient",
     "FromOptax",
     "GradientDescent",
     "Info",
     "Minimum",
     "Momentum",
     "Nesterov",
+    "Newton",
     "Objective",
     "RMSprop",
     "Race",
     "Trace",
+    "TrustRegion",
     "apply_update",
     "from_optax",
     "method",

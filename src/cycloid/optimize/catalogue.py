@@ -8,11 +8,18 @@ from typing import Any
 
 import equinox as eqx
 
+from cycloid.optimize.conjugate_gradients import ConjugateGradient
 from cycloid.optimize.first_order import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
 from cycloid.optimize.methods import AbstractMethod, rate
+from cycloid.optimize.quasi_newton import BFGS, LBFGS
+from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
+from cycloid.optimize.trust_regions import TrustRegion
 
-_ALL = (GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, BarzilaiBorwein)
+_ALL = (
+    *(GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, BarzilaiBorwein),
+    *(ConjugateGradient, LBFGS, BFGS, Newton, TrustRegion),
+)
 
 # A training loop brings its own gradients and takes those that are AbstractGradientMethod.
 METHODS: dict[str, type[AbstractMethod]] = {str(cls.name): cls for cls in _ALL}

@@ -17,10 +17,10 @@ from cycloid.core.functions import as_objective
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.optimize.catalogue import method as resolve
+from cycloid.optimize.choices import usual
 from cycloid.optimize.methods import AbstractMethod, Objective, split
 from cycloid.optimize.points import as_point, as_static, scalar_function
 from cycloid.optimize.sensitivities import implicitly
-from cycloid.optimize.spectral import BarzilaiBorwein
 from cycloid.optimize.walks import Settings, Trace, ending, walk_from
 
 # Points are kept for pictures when there are at most this many parameters.
@@ -115,7 +115,7 @@ def minimize(
     """
     point = as_point(x0)
     function = as_objective(f, point)
-    chosen = _ready(BarzilaiBorwein() if method is None else resolve(method))
+    chosen = _ready(usual(function, point) if method is None else resolve(method))
     tolerance = as_tolerance(tol, working_dtype(point))
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 0:
         raise ValueError(f"max_steps= is a non-negative integer; it was {max_steps!r}.")

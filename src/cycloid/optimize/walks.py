@@ -13,6 +13,7 @@ from jaxtyping import ArrayLike, Float
 from cycloid.core.loops import iterate
 from cycloid.core.results import Status
 from cycloid.core.tolerance import Tolerance, working_dtype
+from cycloid.optimize.descents import AbstractDescent, Stand
 from cycloid.optimize.methods import AbstractMethod, Objective, apply_update
 
 # The objective has diverged when it has risen by this many times 1 + |value at the start|.
@@ -73,14 +74,24 @@ def walk_from(objective: Objective, start: Any, method: AbstractMethod, settings
     """(the parameters reached, f there, (the walk's last state, its trace))."""
     zero, none, no = jnp.zeros((), working_dtype(start)), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     still = jax.tree.map(jnp.zeros_like, start)
-    begin = Walk(start, still, method.init(start), zero, zero, zero, zero, none, none, none, no, no)
+    looks_first = isinstance(method, AbstractDescent)
+    memory = method.begin(objective, start) if looks_first else method.init(start)
+    begin = Walk(start, still, memory, zero, zero, zero, zero, none, none, none, no, no)
+    if looks_first:
+        begin = _stand(begin, start, still, memory, 1, settings.tolerance)
+        turn = lambda walk: _descend(walk, objective, method, settings.tolerance)
+    else:
+        turn = lambda walk: _turn(walk, objective, method, settings.tolerance)
+    record = (lambda walk: _row(walk, settings.path)) if settings.trace else None
     walk, _, rows = iterate(
-        lambda walk: _turn(walk, objective, method, settings.tolerance),
+        turn,
         begin,
-        max_steps=settings.max_steps + 1,
+        max_steps=settings.max_steps + (0 if looks_first else 1),
         done=None if settings.tolerance.is_zero else lambda walk: walk.stopped,
-        record=(lambda walk: _row(walk, settings.path)) if settings.trace else None,
+        record=record,
     )
+    if record is not None and looks_first:
+        rows = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), record(begin), rows)
     brief = walk._replace(x=None, update=None, memory=None)
     return walk.x, walk.objective, (brief, Trace(*rows) if settings.trace else None)
 
@@ -89,25 +100,45 @@ def _turn(walk: Walk, objective: Objective, method: AbstractMethod, tolerance: T
     """Go where the last turn pointed, evaluate there, and decide whether to stay."""
     x = apply_update(walk.x, walk.update)
     update, memory, info = method.step(objective, x, walk.memory)
-    value = info.value.astype(walk.objective.dtype)
-    norm = optax.tree.norm(info.gradient, ord=jnp.inf).astype(walk.gradient_norm.dtype)
+    norm = optax.tree.norm(info.gradient, ord=jnp.inf)
+    here = _arrive(walk, x, walk.update, info.value, norm, info.evaluations, tolerance)
+    return here._replace(update=update, memory=memory)
+
+
+def _descend(walk: Walk, objective: Objective, method: AbstractDescent, tolerance: Tolerance) -> Walk:
+    """The same for a method that knows where its step leads: nothing is pointed to that may not be needed."""
+    update, stand, evaluations = method.advance(objective, walk.x, walk.memory)
+    return _stand(walk, apply_update(walk.x, update), update, stand, evaluations, tolerance)
+
+
+def _stand(walk: Walk, x: Any, update: Any, stand: Stand, evaluations: Any, tolerance: Tolerance) -> Walk:
+    norm = jnp.max(jnp.abs(stand.gradient))
+    here = _arrive(walk, x, update, stand.value, norm, evaluations, tolerance, stand.floor)
+    paused = jnp.where(stand.stuck, PAUSE, here.paused)
+    return here._replace(memory=stand, paused=paused, stopped=here.stopped | stand.stuck)
+
+
+def _arrive(
+    walk: Walk, x: Any, update: Any, value: Any, norm: Any, evaluations: Any, tolerance: Tolerance, floor: Any = 0.0
+) -> Walk:
+    """The walk at its next point, and whether it ends there."""
+    value = value.astype(walk.objective.dtype)
+    norm = norm.astype(walk.gradient_norm.dtype)
     start = jnp.where(walk.turns == 0, value, walk.start)
     moved = ~eqx.tree_equal(x, walk.x)
     paused = jnp.where(moved | (walk.turns == 0), 0, walk.paused + 1)
     now = walk._replace(
         x=x,
-        update=update,
-        memory=memory,
         objective=value,
         gradient_norm=norm,
-        step_norm=optax.tree.norm(walk.update).astype(walk.step_norm.dtype),
+        step_norm=optax.tree.norm(update).astype(walk.step_norm.dtype),
         start=start,
         turns=walk.turns + 1,
-        evaluations=walk.evaluations + info.evaluations,
+        evaluations=walk.evaluations + evaluations,
         paused=paused,
     )
     scale = value / jnp.maximum(1.0, optax.tree.norm(x, ord=jnp.inf))
-    met = jnp.isfinite(value) & (norm <= tolerance.allowed(scale))
+    met = jnp.isfinite(value) & (norm <= tolerance.allowed(scale) + floor)
     return now._replace(met=met, stopped=met | _lost(now) | (paused >= PAUSE))
 
 
