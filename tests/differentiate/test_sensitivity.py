@@ -94,6 +94,7 @@ def test_normal_inputs_and_quantiles():
     assert skew.lower is None
 
 
+@pytest.mark.slow  # a hundred runs
 def test_the_standard_errors_cover_the_truth():
     """Over many keys the 95 % intervals hold the true indices as often as they say, within a binomial band."""
     first, total, _ = ishigami_indices()
