@@ -110,8 +110,23 @@ class Status(AbstractCode):
             "The objective fell without end: it has no minimum in this direction. Check its sign, or add a penalty "
             "that grows far away.",
         ),
+        (
+            "indistinct",
+            "The data cannot tell some parameters apart: changing them together leaves every fitted value as it is. "
+            "Fix or drop one of them, or measure where they act differently.",
+        ),
+        (
+            "rounded",
+            "The residuals are so small that rounding has taken digits from them: the parameters stand, but standard "
+            "errors and the residual deviation hold fewer than six digits.",
+        ),
+        (
+            "infeasible",
+            "No point near the start satisfies the constraints. Check that they do not contradict each other or the "
+            "bounds, start from a point that satisfies them, or drop one.",
+        ),
     )
-    fine: ClassVar[tuple[str, ...]] = ("converged", "all_steps", "stopped_early", "cancelled")
+    fine: ClassVar[tuple[str, ...]] = ("converged", "all_steps", "stopped_early", "cancelled", "rounded")
     code: Int[ArrayLike, "..."]
 
     @property
@@ -187,8 +202,9 @@ class Result(eqx.Module):
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
         """The interval (low, high) round `value` in which the truth is expected.
 
-        With a standard error s, value ± q s, where q is Student's quantile when the result holds `replicates`
-        (one less degree of freedom), the normal one otherwise; with a bound or an estimate, value ± error.
+        With a standard error s, value ± q s, where q is Student's quantile when the result holds `degrees_of_freedom`
+        or `replicates` (one less degree of freedom), the normal one otherwise; with a bound or an estimate,
+        value ± error. Where `error` has the structure of `value`, each entry has its own.
 
         Args:
             level: the coverage, between 0 and 1; used with a standard error alone.
@@ -201,12 +217,14 @@ class Result(eqx.Module):
         from scipy import stats
 
         replicates = getattr(self, "replicates", None)
-        count = None if replicates is None else np.shape(replicates)[-1]
+        degrees = getattr(self, "degrees_of_freedom", None if replicates is None else np.shape(replicates)[-1] - 1)
         tail = 0.5 + level / 2
-        quantile = stats.norm.ppf(tail) if count is None else stats.t.ppf(tail, count - 1)
+        quantile = stats.norm.ppf(tail) if degrees is None else stats.t.ppf(tail, degrees)
         factor = jnp.where(self.error_kind == ErrorKind.named("standard error"), quantile, 1.0)
-        spread = factor * jnp.asarray(self.error)
-        return jax.tree.map(lambda v: v - spread, self.value), jax.tree.map(lambda v: v + spread, self.value)
+        single = jax.tree.structure(self.error) != jax.tree.structure(self.value)
+        errors = jax.tree.map(lambda _: self.error, self.value) if single else self.error
+        shifted = lambda sign: jax.tree.map(lambda v, s: v + sign * factor * jnp.asarray(s), self.value, errors)
+        return shifted(-1), shifted(1)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this result to one file, whole or not at all; `load` reads it back with the same bits."""

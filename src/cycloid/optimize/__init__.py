@@ -3,6 +3,7 @@
 from cycloid.optimize.borrowed import FromOptax, from_optax
 from cycloid.optimize.catalogue import METHODS, method
 from cycloid.optimize.conjugate_gradients import ConjugateGradient
+from cycloid.optimize.curve_fitting import Fit, fit_curve
 from cycloid.optimize.drivers import Minimum, minimize
 from cycloid.optimize.first_order import (
     SGD,
@@ -14,9 +15,11 @@ from cycloid.optimize.first_order import (
     Nesterov,
     RMSprop,
 )
+from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, LevenbergMarquardt
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.races import Race, race, sweep
+from cycloid.optimize.residuals import least_squares
 from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
 from cycloid.optimize.trust_regions import TrustRegion
@@ -26,6 +29,7 @@ __all__ = [
     "BFGS",
     "LBFGS",
     "METHODS",
+    "RESIDUAL_METHODS",
     "SGD",
     "AbstractGradientMethod",
     "AbstractMethod",
@@ -34,9 +38,12 @@ __all__ = [
     "AdamW",
     "BarzilaiBorwein",
     "ConjugateGradient",
+    "Fit",
     "FromOptax",
+    "GaussNewton",
     "GradientDescent",
     "Info",
+    "LevenbergMarquardt",
     "Minimum",
     "Momentum",
     "Nesterov",
@@ -47,7 +54,9 @@ __all__ = [
     "Trace",
     "TrustRegion",
     "apply_update",
+    "fit_curve",
     "from_optax",
+    "least_squares",
     "method",
     "minimize",
     "race",

@@ -1,4 +1,9 @@
-"""One method at many learning rates from many starts, all in one compiled program: what races and sweeps run."""
+"""One method at many learning rates from many starts, all in one compiled program: what races and sweeps run.
+
+On a graphics card all members are batched by vmap. On a processor that pays for tiny functions only: matrix products
+of a batch of networks take no fewer instructions than one network after another, and lose the cache. There the
+members go one after another on each device, and the devices (one a core, see `cy.enable_all_cores`) share them.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,18 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key
 
+from cycloid.core.parallel import device_count, map_chunks
 from cycloid.core.tolerance import working_dtype
 from cycloid.optimize.methods import AbstractMethod, Objective, apply_update, split
 from cycloid.optimize.points import scalar_function
+
+# Fewest parameters for which members go one after another on a processor; below, one step of one member is so short
+# that the loop itself would be what takes the time.
+ALONE = 256
 
 # Draws that measure a stochastic objective when the caller gives no score.
 DRAWS = 16
@@ -73,29 +85,66 @@ def is_stochastic(f: Any) -> bool:
     return False
 
 
-@eqx.filter_jit
 def run_all(
     course: Course,
-    rates: int,
     methods: AbstractMethod,
     starts: Any,
     keys: Key[Array, " seeds"],
     draw_key: Key[Array, ""],
+    mesh: Mesh | None,
 ) -> Readings:
     """Every learning rate from every start: readings with the axes (rate, seed, record).
 
     Args:
         course: what is run.
-        rates: how many learning rates.
-        methods: one method whose learning rate has the axis (rate,).
+        methods: one method whose leaves (the learning rate) have the axis (rate,).
         starts: points with the leading axis (seed,).
         keys: one a seed, for a stochastic f: the same batches for all methods and rates.
         draw_key: for the draws that measure a stochastic f.
+        mesh: the devices that share the members, each one member after another; None batches them all on one.
     """
+    if mesh is None:
+        return _all_at_once(course, methods, starts, keys, draw_key)
+    return _in_turn(course, methods, starts, keys, draw_key, mesh)
+
+
+def crew(start: Any) -> Mesh | None:
+    """The devices that share the members of a contest from such a start; None for a batch on one device."""
+    if jax.default_backend() != "cpu" or sum(leaf.size for leaf in jax.tree.leaves(split(start)[0])) < ALONE:
+        return None
+    return Mesh(np.array(jax.devices()), ("members",))
+
+
+def crew_in_words(mesh: Mesh | None) -> str:
+    """How the members are run, for the protocol."""
+    if mesh is None:
+        return "all at once in one batch (vmap)"
+    count = device_count(mesh)
+    return "one after another in one program" if count == 1 else f"one after another on each of {count} devices"
+
+
+@eqx.filter_jit
+def _all_at_once(course: Course, methods: Any, starts: Any, keys: Any, draw_key: Any) -> Readings:
     parameters, rest = split(starts)
-    one = lambda _, method, start, key: _run(course, method, start, rest, key, draw_key)
-    each_seed = jax.vmap(one, (None, None, 0, 0))
-    return jax.vmap(each_seed, (0, 0, None, None))(jnp.arange(rates), methods, parameters, keys)
+    one = lambda method, start, key: _run(course, method, start, rest, key, draw_key)
+    return jax.vmap(jax.vmap(one, (None, 0, 0)), (0, None, None))(methods, parameters, keys)
+
+
+@eqx.filter_jit
+def _in_turn(course: Course, methods: Any, starts: Any, keys: Any, draw_key: Any, mesh: Mesh) -> Readings:
+    parameters, rest = split(starts)
+    seeds = keys.shape[0]
+    rates = max((leaf.shape[0] for leaf in jax.tree.leaves(methods)), default=1)
+    rate, seed = (index.ravel() for index in np.indices((rates, seeds)))
+    members = (
+        jax.tree.map(lambda leaf: leaf[rate], methods),
+        jax.tree.map(lambda leaf: leaf[seed], parameters),
+        keys[seed],
+        jnp.repeat(draw_key[None], rates * seeds),
+    )
+    one = lambda member: _run(course, member[0], member[1], rest, member[2], member[3])
+    readings = map_chunks(one, members, mesh=mesh)
+    return jax.tree.map(lambda leaf: leaf.reshape(rates, seeds, *leaf.shape[1:]), readings)
 
 
 def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any, draw_key: Any) -> Readings:

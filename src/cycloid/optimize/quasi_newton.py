@@ -23,9 +23,11 @@ class _Matrix(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    steps: Any  # rows, the newest in place (count − 1) mod memory
-    changes: Any
-    weights: Any  # 1 / s·y, zero in rows that hold nothing
+    steps: Any  # rows s, the newest last; zero where there is none yet
+    changes: Any  # rows y
+    upper: Any  # the inverse of R, the upper triangle of the products s·y
+    diagonal: Any  # s·y
+    gram: Any  # the products y·y
     scale: Any
     count: Any
 
@@ -105,45 +107,46 @@ class LBFGS(AbstractDescent):
 
     def remember(self, x: Any) -> Any:
         """Empty rows."""
-        rows = jnp.zeros((self.memory, x.size), x.dtype)
-        return _Pairs(rows, rows, jnp.zeros(self.memory, x.dtype), jnp.ones((), x.dtype), jnp.zeros((), jnp.int32))
+        m = self.memory
+        rows, square = jnp.zeros((m, x.size), x.dtype), jnp.zeros((m, m), x.dtype)
+        return _Pairs(rows, rows, square, square[0], square, jnp.ones((), x.dtype), jnp.zeros((), jnp.int32))
 
     def move(self, local: Local, stand: Stand) -> Move:
         """One search; each trial costs one evaluation."""
         known: _Pairs = stand.memory
-        direction = -self._apply(known, stand.gradient)
+        direction = -_apply(known, stand.gradient)
         found, direction = search(local, stand, direction, known.count == 0, CURVATURE)
         step, change = found.spot.at * direction, found.spot.gradient - stand.gradient
-        learnt = self._keep(known, step, change)
+        learnt = _keep(known, step, change)
         memory = jax.tree.map(lambda new, old: jnp.where(found.good, new, old), learnt, self.remember(local.x))
         return arrive(stand, found, step, memory, known.count == 0)
 
-    def _apply(self, known: _Pairs, gradient: Any) -> Any:
-        """B g by two loops over the pairs, newest first and back."""
-        order = (known.count - 1 - jnp.arange(self.memory)) % self.memory
-        q, shares = gradient, []
-        for k in range(self.memory):
-            row = order[k]
-            share = known.weights[row] * (known.steps[row] @ q)
-            q = q - share * known.changes[row]
-            shares.append(share)
-        r = known.scale * q
-        for k in reversed(range(self.memory)):
-            row = order[k]
-            r = r + (shares[k] - known.weights[row] * (known.changes[row] @ r)) * known.steps[row]
-        return r
 
-    def _keep(self, known: _Pairs, s: Any, y: Any) -> _Pairs:
-        curvature = s @ y
-        safe = curvature > SAFE * norm(s) * norm(y)
-        row = known.count % self.memory
-        put = lambda rows, new: rows.at[row].set(jnp.where(safe, new, rows[row]))
-        one = jnp.where(safe, curvature, 1.0)
-        scale = jnp.where(safe, one / jnp.where(safe, y @ y, 1.0), known.scale)
-        return _Pairs(
-            put(known.steps, s), put(known.changes, y), put(known.weights, 1 / one), scale,
-            known.count + safe.astype(jnp.int32),
-        )  # fmt: skip
+def _apply(known: _Pairs, g: Any) -> Any:
+    """B g through the compact form of Byrd, Nocedal and Schnabel: four products with the rows, none one by one."""
+    inner = known.upper @ (known.steps @ g)
+    outer = known.diagonal * inner + known.scale * (known.gram @ inner - known.changes @ g)
+    return known.scale * (g - inner @ known.changes) + (outer @ known.upper) @ known.steps
+
+
+def _keep(known: _Pairs, s: Any, y: Any) -> _Pairs:
+    """The pairs with a new one in place of the oldest; the same ones when it is not safe to learn from."""
+    curvature = s @ y
+    safe = curvature > SAFE * norm(s) * norm(y)
+    one = jnp.where(safe, curvature, 1.0)
+    steps, changes = _pushed(known.steps, s), _pushed(known.changes, y)
+    # R grows by a column and loses its oldest row: the inverse of what stays is a block of the inverse there was.
+    column = -(known.upper @ (known.steps @ y)) / one
+    upper = jnp.pad(known.upper[1:, 1:], ((0, 1), (0, 1))).at[:-1, -1].set(column[1:]).at[-1, -1].set(1 / one)
+    cross = changes @ y
+    gram = jnp.pad(known.gram[1:, 1:], ((0, 1), (0, 1))).at[-1].set(cross).at[:, -1].set(cross)
+    scale = one / jnp.where(safe, y @ y, 1.0)
+    learnt = _Pairs(steps, changes, upper, _pushed(known.diagonal, one), gram, scale, known.count + 1)
+    return jax.tree.map(lambda new, old: jnp.where(safe, new, old), learnt, known)
+
+
+def _pushed(rows: Any, new: Any) -> Any:
+    return jnp.concatenate([rows[1:], new[None]])
 
 
 def search(local: Local, stand: Stand, direction: Any, fresh: Any, curvature: float) -> tuple[Found, Any]:

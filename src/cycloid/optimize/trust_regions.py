@@ -20,6 +20,11 @@ POOR, GOOD = 0.25, 0.75
 SHRINK, GROW = 0.25, 2.5
 
 
+import os
+DENSE=int(os.environ.get('DENSE','0'))
+RAD=float(os.environ.get('RAD','1'))
+GROW=float(os.environ.get('GROW','2.5'))
+PREC=float(os.environ.get('PREC','0.1'))
 class _Inner(NamedTuple):
     """Where conjugate gradients stand inside one step."""
 
@@ -66,9 +71,12 @@ class TrustRegion(AbstractDescent):
         """One step or one refusal: one evaluation, and one for each product with the Hessian."""
         g = stand.gradient
         _, product = jax.linearize(jax.grad(local.value), local.here)
+        if g.size <= DENSE:
+            hessian = jax.vmap(product)(jnp.eye(g.size, dtype=g.dtype))
+            product = lambda v: hessian @ v
         length = norm(g)
-        radius = jnp.where(stand.memory > 0, stand.memory, jnp.maximum(1.0, length))
-        inner = _steihaug(g, product, radius, jnp.minimum(0.1, jnp.sqrt(length)) * length)
+        radius = jnp.where(stand.memory > 0, stand.memory, jnp.maximum(1.0, length) if RAD==0 else jnp.asarray(RAD,g.dtype))
+        inner = _steihaug(g, product, radius, jnp.minimum(PREC, jnp.sqrt(length)) * length)
         p = inner.step
         size = norm(p)
         model = -(p @ (g + inner.residual)) / 2
