@@ -19,6 +19,7 @@ from cycloid.core.numerals import numeral
 from cycloid.core.results import Question
 from cycloid.core.tolerance import as_tolerance
 from cycloid.optimize.drivers import Minimum
+from cycloid.optimize.levenberg_marquardt import AbstractResidualMethod
 
 # Above so many variables the curvature is not looked at: its smallest eigenvalue would cost hundreds of gradients.
 CURVED = 5_000
@@ -33,6 +34,10 @@ def check_minimum(result: Minimum, question: Question) -> Card:
     """
     if np.ndim(result.status.code):
         raise ValueError("this is a batch: check one member, jax.tree.map(lambda leaf: leaf[0], result), question=f.")
+    if isinstance(question.method, AbstractResidualMethod):
+        from cycloid.checks.fits import check_squares
+
+        return check_squares(result, question)
     f, x = flatten(as_objective(question.function, result.value), result.value)
     dtype = x.dtype
     height = float(evaluate(f, x[None])[0])

@@ -11,7 +11,7 @@ from cycloid.core.results import Question, Result
 REGISTRY = Registry(
     "check",
     {
-        "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests"),
+        "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests", "cycloid.checks.fits"),
         "cycloid.differentiate": (
             "cycloid.checks.expansions",
             "cycloid.checks.maps",

@@ -11,7 +11,7 @@ REGISTRY = Registry(
     {
         "cycloid.differentiate.sparse": ("cycloid.figures.patterns",),
         "jax.experimental.sparse": ("cycloid.figures.patterns",),
-        "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests"),
+        "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests", "cycloid.figures.fits"),
         "cycloid.differentiate": (
             "cycloid.figures.expansions",
             "cycloid.figures.maps",

@@ -15,6 +15,7 @@ from cycloid.figures.tangents import function
 from cycloid.figures.terrains import terrain
 from cycloid.figures.theme import colour_of, palette
 from cycloid.optimize.drivers import Minimum
+from cycloid.optimize.levenberg_marquardt import AbstractResidualMethod
 
 # How much is shown beyond the walk itself, as a share of its extent.
 MARGIN = 0.35
@@ -45,7 +46,8 @@ def minimum_figure(
     f = question if question is not None else asked.function if asked is not None else None
     path = path_of(result)
     name = str(getattr(getattr(asked, "method", None), "name", "walk"))
-    if f is None or path is None or path.shape[1] > 2:
+    squares = isinstance(getattr(asked, "method", None), AbstractResidualMethod)  # f is a residual, no height
+    if f is None or path is None or path.shape[1] > 2 or squares:
         return _numbers(result, name, dark)
     low, high = window(path, lower, upper)
     if path.shape[1] == 1:

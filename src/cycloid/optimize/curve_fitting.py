@@ -42,7 +42,7 @@ class Fit(Result):
         names: a name for each number among the parameters.
         covariance: of the parameters in the order of `names`.
         residual_sd: s = √(Σ w r² / (n − p)).
-        degrees_of_freedom: n − p, observations of positive weight less parameters.
+        degrees_of_freedom: n − p, observations of positive weight less parameters that can be told apart.
         sum_of_squares: Σ w r².
         fitted: the model at the data.
         residuals: y − fitted.
@@ -122,9 +122,7 @@ class Fit(Result):
 
     def _at(self, x: Any, model: Any) -> tuple[Model, Any]:
         if model is None and self.question is None:
-            raise ValueError(
-                "this fit has passed a transformation or a file and lost its model: pass model=."
-            )
+            raise ValueError("this fit has passed a transformation or a file and lost its model: pass model=.")
         given = self.question.function if model is None and self.question is not None else model
         curve = read_model(given, x, self.value)
         if curve.columns is not None and not isinstance(x, dict):
@@ -249,13 +247,14 @@ def _with_errors(curve: Model, data: Data, residual: Any, found: Minimum, names:
     moving, rest = split(found.value)
     flat, unravel = ravel_pytree(jax.lax.stop_gradient(moving))
     at = tangent(lambda v: residual(eqx.combine(unravel(v), rest)), flat, jnp.zeros_like(flat))
-    degrees = jnp.sum(data.weights > 0) - flat.size
+    degrees = jnp.sum(data.weights > 0) - at.rank
     total = at.residual @ at.residual
     variance = jnp.where(degrees > 0, total / jnp.maximum(degrees, 1), jnp.nan)
     whole = at.rank == flat.size
-    spread = at.right / jnp.where(at.live, at.singular, jnp.nan) / at.scale[:, None]
-    covariance = variance * (spread @ spread.T)
+    spread = at.right * jnp.where(at.live, 1 / jnp.where(at.live, at.singular, 1.0), 0.0) / at.scale[:, None]
     confounded = jnp.sqrt(jnp.sum(jnp.where(at.live, 0.0, at.right) ** 2, axis=1))
+    known = confounded <= jnp.finfo(flat.dtype).eps ** 0.5  # the others have no finite variance
+    covariance = jnp.where(known[:, None] & known[None, :], variance * (spread @ spread.T), jnp.nan)
     size = jnp.sqrt(total)
     rounding = jnp.where(size > 0, at.rounding / jnp.where(size > 0, size, 1.0), jnp.inf)
     status = Status.where(
