@@ -6,6 +6,7 @@ programs are kept under a weak reference to the function and find it by that ref
 
 from __future__ import annotations
 
+import threading
 import types
 import weakref
 from collections.abc import Callable, Hashable
@@ -23,6 +24,8 @@ MOST = 256
 _LAST_USED: dict[Hashable, Program] = {}
 _BY_FUNCTION: weakref.WeakKeyDictionary[Any, Home] = weakref.WeakKeyDictionary()
 _BORN: weakref.WeakSet[types.CodeType] = weakref.WeakSet()
+# Held while these tables are read and changed; re-entrant, because collecting garbage may run a user's code inside.
+_LOCK = threading.RLock()
 
 
 class Home(NamedTuple):
@@ -76,16 +79,17 @@ def kept(keeping: Keeper, layers: Hashable, make: Callable[[bool], Program]) -> 
     key = (keeping.key, layers)
     if keeping.key is None or not hashable(key):
         return make(False)
-    programs, hesitant = _LAST_USED, False
-    if keeping.anchor is not None:
-        if keeping.anchor not in _BY_FUNCTION:
-            _BY_FUNCTION[keeping.anchor] = Home({}, _has_siblings(keeping.anchor))
-        programs, hesitant = _BY_FUNCTION[keeping.anchor]
-    program = programs.pop(key, None) or make(hesitant)
-    programs[key] = program  # last in line
-    if len(programs) > MOST:
-        del programs[next(iter(programs))]
-    return program
+    with _LOCK:
+        programs, hesitant = _LAST_USED, False
+        if keeping.anchor is not None:
+            if keeping.anchor not in _BY_FUNCTION:
+                _BY_FUNCTION[keeping.anchor] = Home({}, _has_siblings(keeping.anchor))
+            programs, hesitant = _BY_FUNCTION[keeping.anchor]
+        program = programs.pop(key, None) or make(hesitant)
+        programs[key] = program  # last in line
+        if len(programs) > MOST:
+            del programs[next(iter(programs))]
+        return program
 
 
 def _has_siblings(function: Any) -> bool:
