@@ -33,6 +33,7 @@ INSTRUMENTS = (
     Instrument(
         "jacobian", "Jacobian", "A square, its image under a map, and one question: how much bigger does it get?"
     ),
+    Instrument("race", "Race", "Six ways down a valley, a bet, and one question: who is down first?"),
     Instrument(
         "training", "Training chain", "Watch a model learn: loss, gradient, update, and the metric on unseen data."
     ),

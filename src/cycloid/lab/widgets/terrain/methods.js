@@ -1,5 +1,8 @@
 // The optimizers, in the same arithmetic as cycloid.optimize: a test compares the trails to nine digits.
-// Each has init(point) -> state and update(gradient, state, point, rate) -> step; state is changed in place.
+// Each has init(point) -> state and update(gradient, state, point, rate, memory) -> step; state is changed in place.
+// memory, from 0 to below 1, is how much of the past a method keeps: γ, ρ or β₁ by the names of the library.
+
+const MEMORY = 0.9;
 
 const zeros = (point) => point.map(() => 0);
 
@@ -21,8 +24,8 @@ export const METHODS = {
     label: "Momentum",
     about: "v = γv + η∇, θ = θ − v with γ = 0.9: speed builds up",
     init: (point) => ({ v: zeros(point) }),
-    update(g, state, point, rate) {
-      state.v = state.v.map((vi, i) => 0.9 * vi + rate * g[i]);
+    update(g, state, point, rate, memory = MEMORY) {
+      state.v = state.v.map((vi, i) => memory * vi + rate * g[i]);
       return state.v.map((vi) => -vi);
     },
   },
@@ -30,9 +33,9 @@ export const METHODS = {
     label: "Nesterov",
     about: "momentum that looks ahead",
     init: (point) => ({ trace: zeros(point) }),
-    update(g, state, point, rate) {
-      state.trace = state.trace.map((ti, i) => g[i] + 0.9 * ti);
-      return state.trace.map((ti, i) => -rate * (g[i] + 0.9 * ti));
+    update(g, state, point, rate, memory = MEMORY) {
+      state.trace = state.trace.map((ti, i) => g[i] + memory * ti);
+      return state.trace.map((ti, i) => -rate * (g[i] + memory * ti));
     },
   },
   Adagrad: {
@@ -48,8 +51,8 @@ export const METHODS = {
     label: "RMSprop",
     about: "divides by the recent size of the slope",
     init: (point) => ({ nu: zeros(point) }),
-    update(g, state, point, rate) {
-      state.nu = state.nu.map((ni, i) => 0.1 * g[i] * g[i] + 0.9 * ni);
+    update(g, state, point, rate, memory = MEMORY) {
+      state.nu = state.nu.map((ni, i) => (1 - memory) * g[i] * g[i] + memory * ni);
       return g.map((gi, i) => (-rate * gi) / Math.sqrt(state.nu[i] + 1e-8));
     },
   },
@@ -57,21 +60,21 @@ export const METHODS = {
     label: "Adam",
     about: "momentum and RMSprop together, corrected at the start",
     init: (point) => ({ mu: zeros(point), nu: zeros(point), count: 0 }),
-    update: (g, state, point, rate) => adam(g, state).map((part) => -rate * part),
+    update: (g, state, point, rate, memory) => adam(g, state, memory).map((part) => -rate * part),
   },
   AdamW: {
     label: "AdamW",
     about: "Adam, and every weight pulled a little towards zero",
     init: (point) => ({ mu: zeros(point), nu: zeros(point), count: 0 }),
-    update: (g, state, point, rate) => adam(g, state).map((part, i) => -rate * (part + 1e-4 * point[i])),
+    update: (g, state, point, rate, memory) => adam(g, state, memory).map((part, i) => -rate * (part + 1e-4 * point[i])),
   },
 };
 
-function adam(g, state) {
+function adam(g, state, memory = MEMORY) {
   state.count += 1;
-  state.mu = state.mu.map((mi, i) => 0.1 * g[i] + 0.9 * mi);
+  state.mu = state.mu.map((mi, i) => (1 - memory) * g[i] + memory * mi);
   state.nu = state.nu.map((ni, i) => 0.001 * g[i] * g[i] + 0.999 * ni);
-  const [first, second] = [1 - 0.9 ** state.count, 1 - 0.999 ** state.count];
+  const [first, second] = [1 - memory ** state.count, 1 - 0.999 ** state.count];
   return state.mu.map((mi, i) => mi / first / (Math.sqrt(state.nu[i] / second) + 1e-8));
 }
 
