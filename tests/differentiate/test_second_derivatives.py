@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cycloid.differentiate import hessian, hvp, jacobian
+from cycloid.differentiate import hessian, hvp, jacobian, plan
 
 
 @jax.custom_vjp
@@ -48,7 +48,26 @@ def test_forward_over_reverse_says_what_blocks_it(call):
         call()
 
 
-def test_a_rule_that_has_no_derivative_blocks_both():
+SPARSE = {"auto": {"pattern": "auto"}, "given": {"pattern": np.eye(3, dtype=bool)}, "in chunks": {"memory": 1e9}}
+
+
+@pytest.mark.parametrize("options", SPARSE.values(), ids=SPARSE)
+def test_sparse_and_chunked_answers_go_round_the_rule_as_well(options):
+    dense = lambda answer: answer.todense() if hasattr(answer, "todense") else answer
+    assert np.allclose(dense(hessian(cube, **options)(POINT)), EXACT)
+    assert np.allclose(dense(jacobian(held, **options)(POINT)), np.eye(3))
+    with pytest.raises(TypeError, match=r"held \(line \d+ of test_second_derivatives.py\).*mode=\"reverse\""):
+        jacobian(held, mode="forward", **options)(POINT)
+
+
+def test_the_plan_tells_the_mode_that_is_left():
+    assert plan(jacobian(held, pattern="auto"), POINT).mode == "reverse"
+    assert plan(hessian(cube, pattern="auto"), POINT).mode == "reverse over reverse"
+    assert plan(hessian(lambda x: jnp.sum(x**3), pattern="auto"), POINT).mode == "forward over reverse"
+
+
+@pytest.mark.parametrize("options", [{}, *SPARSE.values()], ids=["dense", *SPARSE])
+def test_a_rule_that_has_no_derivative_blocks_both(options):
     @jax.custom_vjp
     def f(x):
         return jnp.sum(x**2)
@@ -59,7 +78,7 @@ def test_a_rule_that_has_no_derivative_blocks_both():
 
     f.defvjp(lambda x: (f(x), x), back)
     with pytest.raises(TypeError, match="make that rule of differentiable operations"):
-        hessian(f)(POINT)
+        hessian(f, **options)(POINT)
 
 
 def test_a_jacobian_goes_round_a_rule_without_forward_mode():

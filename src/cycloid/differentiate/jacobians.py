@@ -14,7 +14,7 @@ from cycloid.core.functions import as_function
 from cycloid.differentiate.arguments import real_value, restrict
 from cycloid.differentiate.derived import Derived
 from cycloid.differentiate.products import gradient_of
-from cycloid.differentiate.second_order import check_mode, matrix, traced_once
+from cycloid.differentiate.second_order import blocked_forward, check_mode, matrix, traced_once
 from cycloid.differentiate.sparse import matrix_operator, refuse_too_large
 
 Function = Callable[..., Any]
@@ -84,10 +84,7 @@ def _jacobian(function: Function, mode: str, argnums: Any, args: tuple, kwargs: 
     if forward:
         checked, blocking = traced_once(checked, point)
         if blocking and mode == "forward":
-            raise TypeError(
-                f"jacobian: {', '.join(blocking)} has a jax.custom_vjp, a rule for reverse mode alone: choose "
-                'mode="reverse" or mode="auto".'
-            )
+            raise blocked_forward(blocking, "jacobian")
         forward = not blocking
     return (jax.jacfwd if forward else jax.jacrev)(checked)(point)
 

@@ -7,7 +7,7 @@ mode asks for reverse rules alone, at about 1.3 times the cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -73,14 +73,28 @@ def _either(forward: Function, reverse: Function, gradient: Function, point: Any
     except (TypeError, NotImplementedError, ValueError) as error:
         if not names:
             raise
-        cure = "make that rule of differentiable operations, or give the function a jax.custom_jvp"
-        raise TypeError(_blocked(names, caller, cure)) from error
+        raise blocked_twice(names, caller) from error
+
+
+def blocked_twice(names: list[str], caller: str) -> TypeError:
+    """The error where a reverse rule cannot be differentiated by any mode."""
+    return TypeError(
+        _blocked(names, caller, "make that rule of differentiable operations, or give the function a jax.custom_jvp")
+    )
 
 
 def _blocked(names: list[str], caller: str, cure: str) -> str:
     return (
         f"{caller}: second derivatives meet {', '.join(names)} in the reverse rule of a jax.custom_vjp, which has no "
         f"derivative here: {cure}."
+    )
+
+
+def blocked_forward(names: list[str], caller: str) -> TypeError:
+    """The error where a function has a rule for reverse mode alone, and forward mode was asked for."""
+    return TypeError(
+        f"{caller}: {', '.join(names)} has a jax.custom_vjp, a rule for reverse mode alone: choose "
+        'mode="reverse" or mode="auto".'
     )
 
 
@@ -94,21 +108,30 @@ def traced_once(function: Function, point: Any) -> tuple[Function, list[str]]:
         program, shape = jax.make_jaxpr(function, return_shape=True)(point)
     except (TypeError, NotImplementedError, jax.errors.ConcretizationTypeError):
         return function, []
-    names: list[str] = []
-    _collect(program.jaxpr, names)
     run, structure = jaxpr_as_fun(program), jax.tree.structure(shape)
-    return lambda point: jax.tree.unflatten(structure, run(*jax.tree.leaves(point))), names
+    return lambda point: jax.tree.unflatten(structure, run(*jax.tree.leaves(point))), reverse_rules(program.jaxpr)
 
 
-def _collect(program: Jaxpr, names: list[str]) -> None:
-    for equation in program.eqns:
+def reverse_rules(program: Jaxpr) -> list[str]:
+    """The functions with a `jax.custom_vjp` that a program calls, each with its place."""
+    names: dict[str, None] = {}
+    for equation in _every_equation(program):
         if equation.primitive.name.startswith("custom_vjp_call"):
             name, place = place_of(getattr(equation.params.get("call_jaxpr"), "jaxpr", None))
-            named = f"{name} ({place})" if place else name
-            names += [] if named in names else [named]
+            names[f"{name} ({place})" if place else name] = None
+    return list(names)
+
+
+def blocking(program: Jaxpr) -> list[str]:
+    """The same of the program of a derivative in forward mode, where they block it: it was traced, but cannot run."""
+    blocked = any(equation.primitive.name == "custom_lin" for equation in _every_equation(program))
+    return reverse_rules(program) if blocked else []
+
+
+def _every_equation(program: Jaxpr) -> Iterator[Any]:
+    for equation in program.eqns:
+        yield equation
         for value in equation.params.values():
             for part in value if isinstance(value, tuple | list) else (value,):
-                if isinstance(part, ClosedJaxpr):
-                    _collect(part.jaxpr, names)
-                elif isinstance(part, Jaxpr):
-                    _collect(part, names)
+                if isinstance(part, ClosedJaxpr | Jaxpr):
+                    yield from _every_equation(part.jaxpr if isinstance(part, ClosedJaxpr) else part)

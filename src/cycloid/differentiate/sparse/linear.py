@@ -17,6 +17,7 @@ from cycloid.differentiate.arguments import real_value, restrict, scalar_value
 from cycloid.differentiate.derived import Derived
 from cycloid.differentiate.keepers import holds_arrays
 from cycloid.differentiate.programs import is_module
+from cycloid.differentiate.second_order import blocked_forward, blocked_twice, blocking, reverse_rules
 from cycloid.differentiate.sparse.slots import Unsupported
 
 Function = Callable[..., Any]
@@ -260,7 +261,12 @@ def linearized(call: Call, argnums: Any, caller: str, second: bool, reverse: boo
         closed, found = jax.make_jaxpr(backward if reverse else forward, return_shape=True)(arrays, given)
     except (TypeError, ValueError, NotImplementedError) as error:
         mode = "reverse" if reverse else "forward"
-        raise Unsupported(f"{mode} mode: {str(error).partition(chr(10))[0]}") from error
+        names = reverse_rules(jax.make_jaxpr(value_of)(arrays).jaxpr) if second and reverse else []
+        cause = blocked_twice(names, caller) if names else error
+        raise Unsupported(f"{mode} mode: {str(error).partition(chr(10))[0]}") from cause
+    names = [] if reverse else blocking(closed.jaxpr)
+    if names:
+        raise Unsupported(f"{names[0]}, which has a rule for reverse mode alone") from blocked_forward(names, caller)
     both = trees["rows"], trees["columns"]
     return Linear(closed.jaxpr, _shared(closed.consts), arrays, given, tuple(found), reverse, both)
 

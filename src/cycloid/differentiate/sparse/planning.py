@@ -208,7 +208,7 @@ class Planner:
         )
 
     def _plan(self, path: str, linear: Linear, draft: Draft, reason: str, products: Products | None = None) -> Plan:
-        mode = "forward over reverse" if self.request.second else "reverse" if linear.reverse else "forward"
+        mode = ("reverse" if linear.reverse else "forward") + (" over reverse" if self.request.second else "")
         beside = products.bytes(linear) if products else draft.effort.largest * np.dtype(draft.dtype).itemsize
         nonzeros = draft.layout.nonzeros
         return Plan(
