@@ -27,6 +27,7 @@ _VERBS = {
     "figure": "cycloid.figures",
     "race": "cycloid.optimize",
     "formula": "cycloid.core.formulas",
+    "enable_all_cores": "cycloid.core.parallel",
     "enable_x64": "cycloid.core.tolerance",
     "ConvergenceError": "cycloid.core.results",
     "Result": "cycloid.core.results",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from cycloid import checks, differentiate, explain, figures, lab, learn, optimize, problems, train
     from cycloid.checks import check
     from cycloid.core.formulas import formula
+    from cycloid.core.parallel import enable_all_cores
     from cycloid.core.results import ConvergenceError, Result, Status
     from cycloid.core.tolerance import Tolerance, enable_x64
     from cycloid.differentiate.frameworks import compare

@@ -47,7 +47,8 @@ def test_the_known_ranking_on_a_narrow_valley(contest):
     # With 400 between the curvatures momentum and the spectral method beat plain descent by orders of magnitude.
     place = {name: i for i, name in enumerate(contest.value["method"])}
     final = dict(zip(contest.value["method"], contest.value["objective"], strict=True))
-    assert place["barzilai-borwein"] == 0
+    assert place["barzilai-borwein"] < place["gradient-descent"]
+    assert place["newton"] < place["momentum"]  # one step is exact on a quadratic
     assert place["momentum"] < place["gradient-descent"]
     assert final["momentum"] < 1e-2 * final["gradient-descent"]
     assert final["sgd"] == final["gradient-descent"]  # nothing is stochastic here
@@ -58,7 +59,7 @@ def test_all_runs_start_together_and_have_the_same_budget(contest):
     for curves in contest.runs.values():
         assert curves.shape == (5, 151)
         np.testing.assert_array_equal(curves[:, 0], starts)
-    tuned = sum(150 * 3 * len(GRID) for name in METHODS if name != "barzilai-borwein")
+    tuned = sum(150 * 3 * len(GRID) for cls in METHODS.values() if getattr(cls(), "learning_rate", None) is not None)
     assert int(contest.evaluations) == tuned + 150 * 5 * len(METHODS)
     assert set(contest.value["evaluations"]) == {150}
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("cycloid.cli.training", "train", "Train a model on a table and open the run: the chain, step by step."),
     "minimize": ("cycloid.cli.descent", "minimize", "Minimise a formula, by one method or a race of many."),
     "fit-curve": ("cycloid.cli.fitting", "fit_curve", "Fit a formula to the columns of a CSV file."),
+    "race": ("cycloid.cli.races", "race", "Which method is faster: networks on the digits, or a formula."),
     "derivative": ("cycloid.cli.calculus", "derivative", "The derivative of a formula: its value and its formula."),
     "gradient": ("cycloid.cli.calculus", "gradient", "The gradient of a formula, and its Hessian with --hessian."),
     "taylor": ("cycloid.cli.expansions", "taylor", "A Taylor polynomial, and how far it may be from its function."),

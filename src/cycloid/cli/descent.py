@@ -38,7 +38,7 @@ def minimize(expression: str, start: str, names: str, as_json: bool, **options: 
         raise ValueError(f"--methods names at least one of {', '.join(cy.optimize.METHODS)}.")
     if len(methods) == 1:
         return _one(f, x0, chosen[0], as_json=as_json, **options)
-    return _race(f, x0, chosen, as_json=as_json, **options)
+    return race_formula(f, x0, chosen, as_json=as_json, **options)
 
 
 def _one(f: Any, x0: dict[str, float], name: str, *, as_json: bool, **options: Any) -> int:
@@ -68,7 +68,8 @@ def _one(f: Any, x0: dict[str, float], name: str, *, as_json: bool, **options: A
     return 0 if result.status.ok and (card is None or card.verdict != "disagrees") else 1
 
 
-def _race(f: Any, x0: dict[str, float], names: list[str], *, as_json: bool, **options: Any) -> int:
+def race_formula(f: Any, x0: dict[str, float], names: list[str], *, as_json: bool, **options: Any) -> int:
+    """Race methods on a formula, print the table, or draw and check it: what `minimize` and `race` share."""
     import jax
 
     import cycloid as cy
@@ -78,6 +79,7 @@ def _race(f: Any, x0: dict[str, float], names: list[str], *, as_json: bool, **op
         x0,
         methods=names,
         evaluations=options["evaluations"],
+        seconds=options.get("seconds"),
         learning_rates=options["rate"],
         key=jax.random.key(options["seed"]),
     )

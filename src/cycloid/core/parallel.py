@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+
+def enable_all_cores(cores: int | None = None) -> int:
+    """Give JAX one host device for each processor core, so that sweeps and races train a network on every core.
+
+    Call it first in a program, like `enable_x64`: JAX counts its devices when it makes its first array. Programs
+    that name no mesh still run on the first device alone. It is `XLA_FLAGS=--xla_force_host_platform_device_count`
+    without the environment.
+
+    Args:
+        cores: how many devices; by default as many as this process may use.
+
+    Returns:
+        How many host devices there are.
+
+    Raises:
+        RuntimeError: when JAX has started already, with another number of devices.
+        ValueError: when `cores` is below 1.
+
+    Example:
+        >>> enable_all_cores(jax.device_count())  # nothing to change
+        1
+    """
+    wanted = len(os.sched_getaffinity(0)) if cores is None and hasattr(os, "sched_getaffinity") else cores
+    wanted = (os.cpu_count() or 1) if wanted is None else wanted
+    if wanted < 1:
+        raise ValueError(f"cores= is at least 1; it was {wanted}.")
+    try:
+        jax.config.update("jax_num_cpu_devices", wanted)
+    except RuntimeError as error:
+        there = jax.local_device_count("cpu")
+        if there != wanted:
+            raise RuntimeError(
+                f"JAX has started with {there} host device{'s' if there > 1 else ''}: call cy.enable_all_cores() "
+                f"before the first array is made."
+            ) from error
+    return wanted
 
 
 def as_mesh(mesh: Mesh | None) -> Mesh | None:

@@ -17,9 +17,11 @@ from cycloid.optimize.first_order import (
 )
 from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, LevenbergMarquardt
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
+from cycloid.optimize.milestones import Milestones, milestones
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.races import Race, race, sweep
 from cycloid.optimize.residuals import least_squares
+from cycloid.optimize.roots import Root, fixed_point, root
 from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
 from cycloid.optimize.trust_regions import TrustRegion
@@ -44,6 +46,7 @@ __all__ = [
     "GradientDescent",
     "Info",
     "LevenbergMarquardt",
+    "Milestones",
     "Minimum",
     "Momentum",
     "Nesterov",
@@ -51,14 +54,18 @@ __all__ = [
     "Objective",
     "RMSprop",
     "Race",
+    "Root",
     "Trace",
     "TrustRegion",
     "apply_update",
     "fit_curve",
+    "fixed_point",
     "from_optax",
     "least_squares",
     "method",
+    "milestones",
     "minimize",
     "race",
+    "root",
     "sweep",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,14 +14,21 @@ import numpy as np
 from cycloid.core.functions import FormulaAt, as_objective
 from cycloid.core.parallel import check_key
 from cycloid.core.results import is_traced
-from cycloid.optimize.heats import DRAWS, Course, is_stochastic
-from cycloid.optimize.methods import split
+from cycloid.optimize.catalogue import with_rate
+from cycloid.optimize.heats import DRAWS, Course, crew, crew_in_words, is_stochastic, run_all
+from cycloid.optimize.methods import AbstractMethod, split
 from cycloid.optimize.points import as_point, as_static
+from cycloid.optimize.standings import by_evaluation
 
 TUNING_SEEDS = 3
 SEEDS = 5
 SPREAD = 0.1
 READINGS = 100
+# Time is turned into evaluations by timing a run of so many, longer until it takes so many seconds, up to a bound
+# that memory can hold.
+CALIBRATION = 256
+LONG_ENOUGH = 0.02
+MOST_EVALUATIONS = 1_000_000
 
 
 class Field(NamedTuple):
@@ -32,6 +40,7 @@ class Field(NamedTuple):
         key: of the caller, or None when nothing is left to chance.
         seeds: how many runs score each method.
         words: the protocol so far.
+        crew: the devices that share the runs, each one run after another; None batches them.
     """
 
     course: Course
@@ -39,6 +48,7 @@ class Field(NamedTuple):
     key: Any
     seeds: int
     words: dict[str, Any]
+    crew: Any
 
     @property
     def tuning_seeds(self) -> int:
@@ -97,8 +107,58 @@ def set_up(
         "seeds": count,
         "measure": "score" if score is not None else f"f, mean over {DRAWS} fixed draws" if stochastic else "f",
         "batches": "the same for every method and rate" if stochastic else "none",
+        "ran": crew_in_words(sharing := crew(point)),
     }
-    return Field(course, start, key, count, words)
+    return Field(course, start, key, count, words, sharing)
+
+
+def curves_of(method: AbstractMethod, rates: np.ndarray | None, field: Field, *, tuning: bool) -> np.ndarray:
+    """Curves (rate, seed, evaluation); without rates the method's own, as a single one.
+
+    Raises:
+        TypeError: when f branches on a value.
+    """
+    if rates is None:
+        many: Any = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], method)
+    else:
+        many = with_rate(method, jnp.asarray(rates))
+    starts, keys, draw_key = field.line_up(tuning=tuning)
+    try:
+        readings = run_all(field.course, many, starts, keys, draw_key, field.crew)
+    except jax.errors.ConcretizationTypeError as error:
+        raise TypeError(
+            "f branches on a value; a race runs many points at once: write jnp.where or jax.lax.cond in place of `if`."
+        ) from error
+    objective, evaluations = np.asarray(readings.objective), np.asarray(readings.evaluations)
+    return np.stack([by_evaluation(o, e, field.course.budget) for o, e in zip(objective, evaluations)])
+
+
+def pace(method: AbstractMethod, field: Field, seconds: float | None = None) -> float:
+    """Seconds that an evaluation takes this method, alone, on warm runs of one seed.
+
+    Args:
+        method: the method.
+        field: what it runs on.
+        seconds: a budget that no run needs to outlast.
+    """
+    budget = CALIBRATION
+    while True:
+        trial = field._replace(seeds=1, course=field.course._replace(budget=budget, every=budget))
+        took = min(_time(lambda run=trial: curves_of(method, None, run, tuning=False)) for _ in range(3))
+        if took >= min(LONG_ENOUGH, seconds or np.inf) or budget >= MOST_EVALUATIONS:
+            return took / budget
+        budget *= 8
+
+
+def affordable(seconds: float, each: float) -> int:
+    """How many evaluations fit into so many seconds."""
+    return int(np.clip(seconds / each, 1, MOST_EVALUATIONS))
+
+
+def _time(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
 
 
 def _count(name: str, value: Any) -> int:

@@ -127,14 +127,13 @@ def crew_in_words(mesh: Mesh | None) -> str:
 def _all_at_once(course: Course, methods: Any, starts: Any, keys: Any, draw_key: Any) -> Readings:
     parameters, rest = split(starts)
     one = lambda method, start, key: _run(course, method, start, rest, key, draw_key)
-    return jax.vmap(jax.vmap(one, (None, 0, 0)), (0, None, None))(methods, parameters, keys)
+    return jax.vmap(jax.vmap(one, (None, 0, 0)), (0, None, None), axis_size=_count(methods))(methods, parameters, keys)
 
 
 @eqx.filter_jit
 def _in_turn(course: Course, methods: Any, starts: Any, keys: Any, draw_key: Any, mesh: Mesh) -> Readings:
     parameters, rest = split(starts)
-    seeds = keys.shape[0]
-    rates = max((leaf.shape[0] for leaf in jax.tree.leaves(methods)), default=1)
+    rates, seeds = _count(methods), keys.shape[0]
     rate, seed = (index.ravel() for index in np.indices((rates, seeds)))
     members = (
         jax.tree.map(lambda leaf: leaf[rate], methods),
@@ -145,6 +144,11 @@ def _in_turn(course: Course, methods: Any, starts: Any, keys: Any, draw_key: Any
     one = lambda member: _run(course, member[0], member[1], rest, member[2], member[3])
     readings = map_chunks(one, members, mesh=mesh)
     return jax.tree.map(lambda leaf: leaf.reshape(rates, seeds, *leaf.shape[1:]), readings)
+
+
+def _count(methods: Any) -> int:
+    """How many learning rates; a method without one runs once."""
+    return max((leaf.shape[0] for leaf in jax.tree.leaves(methods)), default=1)
 
 
 def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any, draw_key: Any) -> Readings:

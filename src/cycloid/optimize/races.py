@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int
@@ -16,15 +14,7 @@ from cycloid.optimize import standings
 from cycloid.optimize.catalogue import METHODS, with_rate
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.contestants import GRID, Entry, entries, grid, single_rate
-from cycloid.optimize.courses import Field, set_up
-from cycloid.optimize.heats import run_all
-from cycloid.optimize.methods import AbstractMethod
-
-# Equal time is turned into evaluations by timing a run of so many, longer until it takes so many seconds, up to a
-# bound that memory can hold.
-CALIBRATION = 256
-LONG_ENOUGH = 0.02
-MOST_EVALUATIONS = 1_000_000
+from cycloid.optimize.courses import Field, affordable, curves_of, pace, set_up
 
 
 @final
@@ -73,6 +63,7 @@ def race(
     target: float | None = None,
     score: Callable[[Any], Any] | None = None,
     every: int | None = None,
+    timed: bool = False,
 ) -> Race:
     """Let methods descend on the same function from the same starts with the same budget, and compare.
 
@@ -95,6 +86,8 @@ def race(
         score: x -> scalar, the measure that decides when it is not f itself (the loss over all the data); its
             evaluations are not charged. A stochastic f without it is averaged over 16 fixed draws.
         every: evaluations between two readings of the score.
+        timed: also measure how long an evaluation of each method takes, alone and warm, and keep it in
+            `protocol["seconds_per_evaluation"]`; the figure then has a view of the objective over time.
 
     Returns:
         A `Race`; the same key gives the same table, unless `seconds` is set.
@@ -118,13 +111,15 @@ def race(
     field = set_up(f, x0, evaluations, seconds, key, seeds, spread, score, every)
     contest = entries(methods, learning_rates)
     rows: dict[str, tuple[str, float | None, np.ndarray]] = {}
-    total, edges = 0, []
+    total, edges, paces = 0, [], {}
     for entry in contest:
-        budget = field.course.budget if seconds is None else _affordable(entry, field, seconds)
+        if timed or seconds is not None:
+            paces[entry.label] = pace(entry.method, field, seconds)
+        budget = field.course.budget if seconds is None else affordable(seconds, paces[entry.label])
         own = field._replace(course=field.course._replace(budget=budget))
         tuned, spent, edge = _tune(entry, own, target)
         chosen = entry.method if tuned is None else with_rate(entry.method, tuned)
-        curves = _curves(chosen, None, own, tuning=False)[0]
+        curves = curves_of(chosen, None, own, tuning=False)[0]
         rows[entry.label] = (entry.label, single_rate(chosen), curves)
         total += spent + budget * len(curves)
         edges += [entry.label] if edge else []
@@ -134,6 +129,7 @@ def race(
         "learning_rates": {e.label: "its own" if e.rates is None else e.rates.tolist() for e in contest},
         "tuned_on": "the start itself" if field.key is None else f"{field.tuning_seeds} other seeds",
         "at_the_edge_of_the_grid": edges,
+        **({"seconds_per_evaluation": paces} if paces else {}),
     }
     asked = {"x0": x0, "key": key, "seeds": seeds, "spread": spread, "score": score, "evaluations": evaluations}
     return _finish(rows, target, total, protocol, Question(f, asked, {e.label: e.method for e in contest}))
@@ -184,7 +180,7 @@ def sweep(
     field = set_up(f, x0, evaluations, None, key, seeds, spread, score, every)
     chosen = resolve(method)
     rates = grid(learning_rates)
-    curves = _curves(chosen, rates, field, tuning=False)
+    curves = curves_of(chosen, rates, field, tuning=False)
     rows: dict[str, Any] = {f"{rate:g}": (str(chosen.name), float(rate), curve) for rate, curve in zip(rates, curves)}
     protocol = {**field.words, "budget": f"{evaluations} evaluations each", "learning_rates": rates.tolist()}
     total = evaluations * curves.shape[0] * curves.shape[1]
@@ -198,44 +194,10 @@ def _tune(entry: Entry, field: Field, target: float | None) -> tuple[float | Non
         return None, 0, False
     if len(entry.rates) == 1:
         return float(entry.rates[0]), 0, False
-    curves = _curves(entry.method, entry.rates, field, tuning=True)
+    curves = curves_of(entry.method, entry.rates, field, tuning=True)
     best = standings.best_rate(curves, target)
     edges = (int(np.argmin(entry.rates)), int(np.argmax(entry.rates)))
     return float(entry.rates[best]), field.course.budget * curves.shape[0] * curves.shape[1], best in edges
-
-
-def _curves(method: AbstractMethod, rates: np.ndarray | None, field: Field, *, tuning: bool) -> np.ndarray:
-    """Curves (rate, seed, evaluation); without rates the method's own, as a single one."""
-    if rates is None:
-        many: Any = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], method)
-    else:
-        many = with_rate(method, jnp.asarray(rates))
-    try:
-        readings = run_all(field.course, 1 if rates is None else len(rates), many, *field.line_up(tuning=tuning))
-    except jax.errors.ConcretizationTypeError as error:
-        raise TypeError(
-            "f branches on a value; a race runs many points at once: write jnp.where or jax.lax.cond in place of `if`."
-        ) from error
-    objective, evaluations = np.asarray(readings.objective), np.asarray(readings.evaluations)
-    curves = [standings.by_evaluation(o, e, field.course.budget) for o, e in zip(objective, evaluations)]
-    return np.stack(curves)
-
-
-def _affordable(entry: Entry, field: Field, seconds: float) -> int:
-    """How many evaluations this method alone makes in so many seconds, measured on warm runs of one seed."""
-    budget = CALIBRATION
-    while True:
-        trial = field._replace(seeds=1, course=field.course._replace(budget=budget, every=budget))
-        took = min(_time(lambda run=trial: _curves(entry.method, None, run, tuning=False)) for _ in range(3))
-        if took >= min(LONG_ENOUGH, seconds) or budget >= MOST_EVALUATIONS:
-            return int(np.clip(budget * seconds / took, 1, MOST_EVALUATIONS))
-        budget *= 8
-
-
-def _time(call: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def _finish(
