@@ -11,7 +11,12 @@ from cycloid.core.results import Question, Result
 REGISTRY = Registry(
     "check",
     {
-        "cycloid.optimize": ("cycloid.checks.descent", "cycloid.checks.contests", "cycloid.checks.fits"),
+        "cycloid.optimize": (
+            "cycloid.checks.descent",
+            "cycloid.checks.contests",
+            "cycloid.checks.fits",
+            "cycloid.checks.equations",
+        ),
         "cycloid.differentiate": (
             "cycloid.checks.expansions",
             "cycloid.checks.maps",
@@ -20,6 +25,7 @@ REGISTRY = Registry(
             "cycloid.checks.gradients",
             "cycloid.checks.frameworks",
             "cycloid.checks.curvature",
+            "cycloid.checks.estimates",
         ),
         "cycloid.explain": ("cycloid.checks.explaining",),
         "cycloid.learn": ("cycloid.checks.training",),

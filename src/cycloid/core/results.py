@@ -121,6 +121,11 @@ class Status(AbstractCode):
             "errors and the residual deviation hold fewer than six digits.",
         ),
         (
+            "no_root",
+            "The equations come nearest to holding here, nearby, and do not hold. Start elsewhere, give bracket= for "
+            "one unknown, or make their squares least with least_squares.",
+        ),
+        (
             "infeasible",
             "No point near the start satisfies the constraints. Check that they do not contradict each other or the "
             "bounds, start from a point that satisfies them, or drop one.",

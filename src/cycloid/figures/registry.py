@@ -11,7 +11,12 @@ REGISTRY = Registry(
     {
         "cycloid.differentiate.sparse": ("cycloid.figures.patterns",),
         "jax.experimental.sparse": ("cycloid.figures.patterns",),
-        "cycloid.optimize": ("cycloid.figures.walks", "cycloid.figures.contests", "cycloid.figures.fits"),
+        "cycloid.optimize": (
+            "cycloid.figures.walks",
+            "cycloid.figures.contests",
+            "cycloid.figures.fits",
+            "cycloid.figures.searches",
+        ),
         "cycloid.differentiate": (
             "cycloid.figures.expansions",
             "cycloid.figures.maps",
@@ -21,6 +26,7 @@ REGISTRY = Registry(
             "cycloid.figures.gradients",
             "cycloid.figures.frameworks",
             "cycloid.figures.spectra",
+            "cycloid.figures.estimates",
         ),
         "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),
