@@ -15,7 +15,7 @@ from jax.extend.core import Jaxpr, jaxpr_as_fun
 from cycloid.core.functions import as_function
 from cycloid.core.parallel import check_key
 from cycloid.differentiate.derived import Derived
-from cycloid.differentiate.estimates import mean_of, signs
+from cycloid.differentiate.estimates import Estimator, mean_of, normals, signs
 from cycloid.differentiate.forward_laplacian import forward_laplacian
 from cycloid.differentiate.second_order import traced_once
 from cycloid.differentiate.vector_calculus import flat_field
@@ -48,7 +48,7 @@ def laplacian(u: Function | str, method: str = "forward", samples: int = 64, key
         A function called like u. The point is a number, an array of shape (d,), or a pytree of such; further arguments
         (a time) are handed on and not differentiated. A formula takes its variables as `grad` does. For a batch of
         points use `jax.vmap`. With "hutchinson" its value is an `Estimate`: `value`, `error` (one standard error),
-        `interval(0.95)`.
+        `interval(0.95)`; `cycloid.check` finds it again, `cycloid.figure` draws how it settles.
 
     Raises:
         ValueError: for a point of more than one axis, an unknown method, fewer than 2 samples.
@@ -82,7 +82,19 @@ def laplacian(u: Function | str, method: str = "forward", samples: int = 64, key
         return Derived("laplacian", _laplacian, function)
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
         raise ValueError(f"laplacian: samples is a whole number, at least 2 for an error; it was {samples!r}.")
-    return Derived("laplacian", _hutchinson, function, (samples, check_key(key, 'laplacian by "hutchinson"')))
+    key = check_key(key, 'laplacian by "hutchinson"')
+    estimate = Derived("laplacian", _hutchinson, function, (signs, samples, key))
+    return Estimator(estimate, u, (("samples", samples), ("key", key)), "hutchinson")
+
+
+def laplacian_along_normals(u: Function | str, samples: int) -> Function:
+    """The estimate along directions of normal numbers: a second opinion, always along the same ones."""
+    return Derived("laplacian", _hutchinson, as_function(u, "u"), (normals, samples, jax.random.key(0x5EC0)))
+
+
+def coordinates(u: Function | str, *args: Any, **kwargs: Any) -> int:
+    """How many a point of the field has."""
+    return flat_field(as_function(u, "u"), args, kwargs, "laplacian")[1].size
 
 
 def _laplacian(function: Function, args: tuple, kwargs: dict) -> Any:
@@ -115,9 +127,9 @@ def _by_reverse(field: Function, point: Any) -> Any:
     return jax.tree.map(lambda H: jnp.trace(H, axis1=-2, axis2=-1), jax.jacrev(jax.jacrev(field))(point))
 
 
-def _hutchinson(function: Function, samples: int, key: Any, args: tuple, kwargs: dict) -> Any:
+def _hutchinson(function: Function, draw: Function, samples: int, key: Any, args: tuple, kwargs: dict) -> Any:
     field, point = flat_field(function, args, kwargs, "laplacian")
-    values = jax.lax.map(functools.partial(_second, field, point), signs(key, samples, point), batch_size=64)
+    values = jax.lax.map(functools.partial(_second, field, point), draw(key, samples, point), batch_size=64)
     if not isinstance(values, jax.Array):
         raise TypeError(f"laplacian by hutchinson estimates an array; the field returned a {type(values).__name__}.")
     return mean_of(values, 3 * samples)
