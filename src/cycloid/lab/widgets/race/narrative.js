@@ -27,7 +27,7 @@ export class Narrative {
     this.go = h("button", { class: "primary", type: "button", on: { click: () => world.run() } }, "Run");
     this.many = h("button", { type: "button", on: { click: () => world.runTwenty() } }, `Run ${RACES} races`);
     this.feedback = h("p", { class: "feedback" });
-    this.hint = h("p", { class: "note" }, "Pick a runner, then run. One race, or a bet on who wins most of twenty.");
+    this.hint = h("p", { class: "note" });
     this.score = h("p", { class: "score note numbers" });
     this.note = h("p", { class: "note" });
     this.choice = h("select", { id: "valley", on: { change: () => world.show(findPreset(this.choice.value)) } });
@@ -55,12 +55,12 @@ export class Narrative {
 
   update() {
     const { world } = this;
-    say(this.go, world.running ? "Skip to the end" : world.runs && world.noise > 0 ? "Run another" : "Run");
+    say(this.go, world.running ? "Skip to the end" : world.runs && world.noise > 0 ? "Run again" : "Run");
     if (this.feedback.textContent !== world.feedback) {
       say(this.feedback, world.feedback);
       announce(world.feedback);
     }
-    this.hint.hidden = Boolean(world.feedback) || world.running;
+    say(this.hint, world.running ? "" : world.feedback ? world.hint : "Pick a runner, then run. One race, or a bet on who wins most of twenty.");
     const { right, all } = world.score;
     say(this.score, all ? `Bets won: ${right} of ${all}.` : "");
     say(this.note, world.preset.note);

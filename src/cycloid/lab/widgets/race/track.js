@@ -7,7 +7,7 @@ import { FlatMap } from "/widgets/terrain/flat.js";
 import { drags } from "/widgets/terrain/handles.js";
 import { drawBall, Overlay } from "/widgets/terrain/overlay.js";
 import { Relief } from "/widgets/terrain/relief.js";
-import { label, RUNNERS } from "/widgets/race/runs.js";
+import { label, order, RUNNERS } from "/widgets/race/runs.js";
 import { outcome } from "/widgets/race/verdicts.js";
 
 const BARE = { left: 2, right: 2, top: 2, bottom: 2 };
@@ -80,14 +80,21 @@ export class Track {
     const spot = (point) => world.heights.spot(point);
     if (symbols) overlay.axes(world.shape === "bowl" ? ["weight w₁", "weight w₂"] : ["x", "y"]);
     pen.drawImage(this.finish, this.camera.origin[0], this.camera.origin[1], this.camera.side, this.camera.side);
+    const shown = this.#trails();
+    for (const { name, points, alpha } of shown) overlay.trail(name, points.map(spot), { width: name === world.bet ? 3.6 : 2.2, alpha });
     for (const place of world.ground.finishes) this.#flag(pen, spot(place));
-    const shown = (world.runs ?? []).map((run) => ({ name: run.name, points: run.points.slice(0, world.at + 1) }));
-    for (const { name, points } of shown) overlay.trail(name, points.map(spot), { width: name === world.bet ? 3.6 : 2.2 });
     drawBall(pen, overlay.at(...spot(world.start), 0), 8);
     if (world.at > 0) for (const { name, points } of shown) overlay.racer(name, spot(points.at(-1)));
     const [x, y] = this.camera.project(...spot(world.start));
     this.start.style.transform = `translate(${x.toFixed(1)}px, ${(y - 6).toFixed(1)}px)`;
     this.sketch.setAttribute("aria-label", this.#told());
+  }
+
+  /** What has been walked by now; the first to arrive on top, and those who did not arrive faint once all is over. */
+  #trails() {
+    const { world } = this;
+    const faint = (run) => !world.running && run.arrived === null;
+    return order(world.runs ?? []).reverse().map((run) => ({ name: run.name, points: run.points.slice(0, world.at + 1), alpha: faint(run) ? 0.35 : 1 }));
   }
 
   #told() {

@@ -1,6 +1,7 @@
 // Sentences about how a race went, twenty races, and what the switch of learning rates changed.
 
 import { format } from "/shell/dom.js";
+import { edge, factor, floor, linear } from "/widgets/race/reasons.js";
 import { label } from "/widgets/race/runs.js";
 import { champions, RACES } from "/widgets/race/tournament.js";
 
@@ -48,6 +49,25 @@ function aboutBet(bet, known, right, fell) {
   if (!bet) return ["Place a bet before the next one."];
   const said = right ? `You bet on ${label(bet)}: right.` : `You bet on ${label(bet)}: ${fell()}.`;
   return known ? [said, "You had seen this one before, so it does not count."] : [said];
+}
+
+/** The reason that weighs most in a race: too long a step, noise, a flat middle, a long valley, or none of these. */
+export function reason({ curvatures, goal, lowest }, shape, rates, { memory, noise }) {
+  const wild = linear.filter((name) => factor(name, rates[name], memory, curvatures) >= 1);
+  if (wild.length) {
+    const most = wild.map((name) => `${label(name)} stays calm up to ${format(edge(name, memory, curvatures[0]))}`).join(", ");
+    return `A step can be too long for walls as steep as those at the bottom: ${most}.`;
+  }
+  const restless = linear.filter((name) => noise > 0 && floor(name, rates[name], memory, noise, curvatures) > goal - lowest);
+  if (restless.length) {
+    const high = restless.map((name) => `${label(name)} at ${format(floor(name, rates[name], memory, noise, curvatures), 2)}`).join(", ");
+    return `Noise never lets them rest. Their mean height: ${high}; the finish is at ${format(goal - lowest, 2)}. Shorter steps or less memory get lower.`;
+  }
+  if (shape === "saddle") return "In the middle the slope all but vanishes, and steps in proportion to it are tiny. Adagrad, RMSprop and Adam divide that out.";
+  const [steepest, flattest] = curvatures;
+  if (steepest < 10 * flattest) return "The slope points almost at the bottom: what counts is how far a step goes, and a memory gains little.";
+  const left = linear.map((name) => `${label(name)} ${format(100 * factor(name, rates[name], memory, curvatures))} %`).join(", ");
+  return `The floor is ${format(steepest / flattest)} times flatter than the walls. Of the way to the bottom each step leaves, in the long run: ${left}.`;
 }
 
 /** What the switch between one learning rate and tuned ones does to the winner. */

@@ -5,7 +5,7 @@ import { Heights } from "/widgets/terrain/field.js";
 import { order, race, RUNNERS, winners } from "/widgets/race/runs.js";
 import { champions, heat, RACES, tournament, tune } from "/widgets/race/tournament.js";
 import { PRESETS, valley } from "/widgets/race/valleys.js";
-import { judgeRace, judgeTwenty } from "/widgets/race/verdicts.js";
+import { judgeRace, judgeTwenty, reason } from "/widgets/race/verdicts.js";
 
 export const REVEALS = ["sliders", "heights", "twenty", "why", "symbols"];
 const GRID = 161;
@@ -44,14 +44,16 @@ export class World extends EventTarget {
   /** Results belong to the settings they came from. */
   clear() {
     this.halt();
-    Object.assign(this, { runs: null, rates: null, twenty: null, at: 0, feedback: "" });
+    Object.assign(this, { runs: null, rates: null, twenty: null, at: 0, feedback: "", hint: "" });
   }
 
   /** Move a slider, the switch or the start. */
   set(changes) {
     Object.assign(this, changes);
     if ("kappa" in changes) return this.survey();
+    const { twenty } = this;
     this.clear();
+    if ("tuned" in changes) this.twenty = twenty; // has both rules' tables
     this.changed();
   }
 
@@ -81,7 +83,8 @@ export class World extends EventTarget {
   /** What makes a race the same race again, so that a bet on a known outcome does not count. */
   #signature(kind) {
     const { shape, kappa, rate, tuned } = this;
-    return JSON.stringify([kind, shape, kappa, tuned ? null : rate, this.setting, kind === "one" && this.noise > 0 ? this.heat : 0]);
+    if (kind === "twenty") return JSON.stringify([kind, shape, kappa, rate, this.setting]); // tells of both rules
+    return JSON.stringify([kind, shape, kappa, tuned ? null : rate, this.setting, this.noise > 0 ? this.heat : 0]);
   }
 
   #count(kind, right) {
@@ -123,6 +126,7 @@ export class World extends EventTarget {
     const first = winners(this.runs);
     const known = this.#count("one", first.includes(this.bet));
     this.feedback = judgeRace(order(this.runs), first, this.bet, { steps: this.steps, known });
+    this.hint = reason(this.ground, this.shape, this.rates, this.setting);
     this.reveals.add("sliders");
     this.changed("reveal");
   }
@@ -141,6 +145,7 @@ export class World extends EventTarget {
     if (this.running) this.finish();
     this.reveals.add("twenty");
     this.feedback = `Running ${RACES} races …`;
+    this.hint = "";
     this.changed("reveal");
     const asked = (this.asked = {});
     await new Promise((go) => setTimeout(go, 20)); // so that the sentence is seen
@@ -154,6 +159,8 @@ export class World extends EventTarget {
     const table = tables[this.tuned ? "own" : "one"];
     const known = this.#count("twenty", champions(table).includes(this.bet));
     this.feedback = judgeTwenty(table, this.bet, { known });
+    this.hint = reason(this.ground, this.shape, this.tuned ? own : this.sharedRates, this.setting);
+    this.reveals.add("sliders");
     this.changed("reveal");
   }
 

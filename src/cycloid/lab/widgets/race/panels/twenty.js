@@ -12,23 +12,22 @@ export class TwentyPanel {
     this.world = world;
     this.rows = new Map(RUNNERS.map((name) => [name, this.#row(name)]));
     this.legend = h("th", { scope: "col", class: "strip-head" });
-    this.rate = h("th", { scope: "col", class: "number" }, "Step size");
-    const heads = [h("th", { scope: "col" }, "Runner"), this.rate, h("th", { scope: "col", class: "number" }, "Wins"), this.legend,
-      h("th", { scope: "col", class: "number" }, "Median"), h("th", { scope: "col", class: "number" }, "95 %"), h("th", { scope: "col", class: "number" }, "Never")];
+    const head = (text) => h("th", { scope: "col", class: "number" }, text);
+    const heads = [h("th", { scope: "col" }, "Runner"), head("Wins"), this.legend, head("Median"), head("95 %"), head("Never"), head("Step size")];
     this.table = h("div", { class: "scroll" }, h("table", { class: "twenty" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...[...this.rows.values()].map((row) => row.element))));
     this.switch = h("p", { class: "effect" });
     this.again = h("button", { type: "button", on: { click: () => world.runTwenty() } }, `Run ${RACES} races`);
     this.element = h(
       "section", { class: "sheet wide", "aria-labelledby": "twenty-title" },
       h("h2", { id: "twenty-title" }, `${RACES} races at once`),
-      h("p", { class: "note" }, `Each race starts at a place of its own near the ball, with noise of its own; both are the same for all runners of the race. Of two that arrive at the same step the lower one wins. A tuned step size is found on three other races.`),
+      h("p", { class: "note" }, `Each race starts at a place of its own near the ball, with noise of its own; both are the same for all runners of the race. Of two that arrive at the same step the lower one wins. The interval of the median holds it with 95 % whatever the spread. A tuned step size is found on three other races.`),
       this.table, this.switch, h("div", { class: "row" }, this.again),
     );
   }
 
   #row(name) {
     const swatch = h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } });
-    const cells = Object.fromEntries(["rate", "wins", "strip", "median", "interval", "never"].map((id) => [id, h("td", { class: id === "strip" ? "strip-cell" : "number" })]));
+    const cells = Object.fromEntries(["wins", "strip", "median", "interval", "never", "rate"].map((id) => [id, h("td", { class: id === "strip" ? "strip-cell" : "number" })]));
     const strip = h("div", { class: "strip", role: "img", style: { color: `var(--method-${name})` } });
     cells.strip.append(strip);
     const element = h("tr", {}, h("th", { scope: "row" }, h("span", { class: "row method" }, swatch, label(name))), ...Object.values(cells));
