@@ -24,7 +24,12 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+SLOW = {"peaks", "rastrigin"}  # many boxes
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in KNOWN]
+)
 def test_all_are_found_and_proven(name):
     text, lower, upper, counts = KNOWN[name]
     found = critical_points(text, lower, upper, key=KEY)
@@ -129,6 +134,7 @@ def test_a_box_of_names_and_one_number():
     assert cy.check(line).verdict == "agrees"
 
 
+@pytest.mark.slow
 def test_three_variables():
     found = critical_points("x^2*y + y^3 - 3y + z^2", [-2.0] * 3, [2.5] * 3, key=KEY)
     assert found.proof.complete

@@ -37,7 +37,7 @@ def check_critical_points(result: CriticalPoints, question: Question) -> Card:
     like = as_corner(question.arguments["lower"])
     f = as_vector_function(as_objective(question.function, like), like)
     constraint = question.arguments.get("constraint")
-    if not len(result.points):
+    if not result.count:
         empty = _count_card(f, result) if constraint is None else None
         return empty or unchecked("the table is empty", "Newton's method", None, "There is no point to look at.")
     if constraint is not None:
@@ -56,7 +56,7 @@ def _count_card(f: Callable[[Any], Any], result: CriticalPoints) -> Card | None:
     claim = "the number of minima and maxima less that of saddles"
     if low.size > 2:
         return None
-    degenerate = np.asarray(result.kind.code) == DEGENERATE if len(result.points) else np.zeros(0, bool)
+    degenerate = np.asarray(result.kind.code) == DEGENERATE if result.count else np.zeros(0, bool)
     if result.continua:
         return unchecked(
             claim, "the table", None, "Curves of critical points are not counted: the theorem needs isolated ones."
@@ -71,7 +71,7 @@ def _count_card(f: Callable[[Any], Any], result: CriticalPoints) -> Card | None:
         return unchecked(claim, "the table", None, "The gradient vanishes or is not finite on the edge of the box.")
     indices = np.where(np.asarray(result.index) % 2 == 0, 1, -1)
     for k in np.flatnonzero(degenerate & inside):
-        own = _turns_round_point(slopes, np.asarray(result.points, float)[k], places, k, high - low)
+        own = _turns_round_point(slopes, np.asarray(result.points, float)[k], places, int(k), high - low)
         if own is None:
             return unchecked(claim, "the table", None, "The turns round a degenerate point could not be counted.")
         indices[k] = own
@@ -202,7 +202,7 @@ def _stationary_card(f: Callable[[Any], Any], g: Callable[[Any], Any] | None, re
 
 def _chosen(result: CriticalPoints) -> np.ndarray:
     """The rows that are looked at one by one."""
-    count = len(result.points)
+    count = result.count
     return np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int))
 
 
@@ -230,7 +230,7 @@ def _multipliers_card(f: Callable[[Any], Any], g: Callable[[Any], Any], result: 
     from scipy.optimize import root
 
     claim = "λ is how much f rises when the constraint g = 0 becomes g = 1, to first order"
-    chosen = np.arange(min(len(result.points), LOOKED_AT))
+    chosen = np.arange(min(result.count, LOOKED_AT))
     chosen = chosen[np.asarray(result.kind.code)[chosen] != DEGENERATE]
     eps = float(np.finfo(np.asarray(result.points).dtype).eps)
     slope_f, slope_g = _gradient(f, np.asarray(result.points)[0]), _gradient(g, np.asarray(result.points)[0])

@@ -63,8 +63,8 @@ class Equations(NamedTuple):
 
 def equations(f: Any, g: Any, names: Sequence[str]) -> tuple[Equations | None, str]:
     """What a proof would be about, or None and the reason why there can be none."""
-    formulas = [h.formula if isinstance(h, FormulaAt) else None for h in (f, g) if h is not None]
-    if None in formulas:
+    formulas = [h.formula for h in (f, g) if isinstance(h, FormulaAt)]
+    if len(formulas) < (1 if g is None else 2):
         return None, "intervals need a formula, and this is a Python function"
     most = MOST if g is None else 2
     if len(names) > most:

@@ -132,16 +132,21 @@ class CriticalPoints(Result):
     upper: Float[ArrayLike, " d"]
 
     @property
+    def count(self) -> int:
+        """k, how many points there are."""
+        return np.shape(self.points)[0]
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many there are of each kind."""
-        kinds = list(self.kind.name) if len(self.points) else []
+        kinds = list(self.kind.name) if self.count else []
         return {name: kinds.count(name) for name, _ in Kind.sentences if name in kinds}
 
     @property
     def sentence(self) -> str:
         """What was found and how sure it is, in words."""
         told = ", ".join(_counted(count, name) for name, count in self.counts.items())
-        found = _counted(len(self.points), "critical point") + (f": {told}" if told else "")
+        found = _counted(self.count, "critical point") + (f": {told}" if told else "")
         if self.continua:
             found += f"; and {_counted(len(self.continua), self._continuum)} of them"
         if self.proof is None:
@@ -158,7 +163,7 @@ class CriticalPoints(Result):
 
         columns: dict[str, Any] = {name: np.asarray(self.points)[:, i] for i, name in enumerate(self.names)}
         columns["objective"] = np.asarray(self.objective)
-        columns["kind"] = list(self.kind.name) if len(self.points) else []
+        columns["kind"] = list(self.kind.name) if self.count else []
         if self.multiplier is not None:
             columns["multiplier"] = np.asarray(self.multiplier)
         for i in range(np.shape(self.eigenvalues)[1]):

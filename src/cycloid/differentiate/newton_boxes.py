@@ -102,7 +102,7 @@ class _Region:
         if not len(self.around_low):
             return np.zeros(len(low), bool)
         inside = (low[:, None] >= self.around_low) & (high[:, None] <= self.around_high)
-        return inside.all(axis=2).any(axis=1)
+        return np.any(np.all(inside, axis=2), axis=1)
 
 
 def survey(

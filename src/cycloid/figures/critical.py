@@ -61,7 +61,7 @@ def _function(result: CriticalPoints, constraint: bool = False) -> OfVector | No
 
 def _marks(fig: Any, result: CriticalPoints, x: Any, y: Any, dark: bool) -> None:
     """A trace for each kind, named with its count."""
-    c, kinds = palette(dark), np.asarray(result.kind.name, dtype=object) if len(result.points) else np.zeros(0)
+    c, kinds = palette(dark), np.asarray(result.kind.name, dtype=object) if result.count else np.zeros(0)
     table = result.to_pandas()
     rise = lambda row: [f"λ = {numeral(row['multiplier'], 4, typeset=True)}"] if "multiplier" in row else []
     for kind, (colour, symbol, size) in SIGNS.items():
@@ -103,7 +103,7 @@ def _map(fig: Any, result: CriticalPoints, dark: bool) -> None:
             x=points[:, 0], y=points[:, 1], mode="markers", name="curve of critical points", showlegend=k == 0,
             marker={"size": 4, "color": c["purple"]}, hovertemplate="%{x:.5g}, %{y:.5g}<extra></extra>",
         ))  # fmt: skip
-    if g is not None and f is not None and len(result.points):
+    if g is not None and f is not None and result.count:
         _arrows(fig, result, f, g, dark)
     points = np.asarray(result.points)
     _marks(fig, result, points[:, 0], points[:, 1], dark)
@@ -201,7 +201,7 @@ def _extremes(fig: Any, result: CriticalPoints, dark: bool) -> None:
         x = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(extreme.point)])
         name = f"{word} {where}"
         fig.add_trace(go.Scatter(
-            x=x[:1], y=x[1:2] if x.size > 1 else [float(extreme.objective)], mode="markers", name=name,
+            x=x[:1], y=x[1:2] if x.size > 1 else [float(np.asarray(extreme.objective))], mode="markers", name=name,
             marker={"symbol": sign, "size": 21, "color": ink, "line": {"width": 1.6, "color": ink}}, cliponaxis=False,
             hovertemplate=f"{name}: {numeral(extreme.objective, 6, typeset=True)} ({extreme.place})<extra></extra>",
         ))  # fmt: skip

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cycloid.train.tables import SEPARATORS, read_table
 
-# The sets that ship inside scikit-learn and are tables with one target: name -> what it is; and what its target is called.
+# The tables with one target that ship inside scikit-learn: name -> what it is; and what its target is called.
 BUNDLED = {
     "diabetes": "442 patients, progression of the disease after a year (regression)",
     "breast_cancer": "569 tumours, malignant or benign (two classes)",
