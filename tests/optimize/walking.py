@@ -21,6 +21,7 @@ from cycloid.optimize import (
     BarzilaiBorwein,
     ConjugateGradient,
     GradientDescent,
+    HessianFree,
     Momentum,
     Nesterov,
     Newton,
@@ -48,6 +49,7 @@ SETTLED = {
     "bfgs": BFGS(),
     "newton": Newton(),
     "trust-region": TrustRegion(),
+    "hessian-free": HessianFree(),
 }
 
 

@@ -1,6 +1,15 @@
 """Learning: networks, losses, the training loop, checkpoints and the run they make; what every trainer shares."""
 
-from cycloid.learn.losses import LOSSES, AbsoluteError, AbstractLoss, CrossEntropy, Huber, SquaredError, as_loss
+from cycloid.learn.losses import (
+    LOSSES,
+    AbsoluteError,
+    AbstractLoss,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    SquaredError,
+    as_loss,
+)
 from cycloid.learn.networks import ACTIVATIONS, MLP, Affine, Applied, affine, layer_names, parameter_count, perceptron
 from cycloid.learn.plans import Progress
 from cycloid.learn.runs import Link, Metric, Run, Verdict
@@ -13,6 +22,7 @@ __all__ = [
     "AbstractLoss",
     "Affine",
     "Applied",
+    "BinaryCrossEntropy",
     "CrossEntropy",
     "Huber",
     "Link",

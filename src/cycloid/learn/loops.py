@@ -47,7 +47,7 @@ class Loop:
     Args:
         recipe: what is compiled.
         model: where to begin.
-        method: an `AbstractGradientMethod`.
+        method: an `AbstractGradientMethod` or an `AbstractCurvatureMethod`.
         source: of the batches.
         probes: rows on which losses are watched.
         plan: when to look and to stop.

@@ -150,7 +150,38 @@ class CrossEntropy(AbstractLoss):
         return jax.nn.softplus(logit) - target.astype(logit.dtype) * logit
 
 
-LOSSES: dict[str, type[AbstractLoss]] = {cls.name: cls for cls in (SquaredError, AbsoluteError, Huber, CrossEntropy)}
+@final
+class BinaryCrossEntropy(AbstractLoss):
+    """The cross-entropy of many yes-or-no outputs, from logits: mean Σⱼ log(1 + e^(zⱼ)) − yⱼ zⱼ.
+
+    The outputs of an example are summed; a target may be any number from 0 to 1, such as the grey of a pixel.
+
+    Args:
+        l2: factor of the squared weights.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> BinaryCrossEntropy().examples(jnp.zeros((1, 2)), jnp.array([[0.0, 0.5]]))      # 2 log 2
+        Array([1.38629436], dtype=float64)
+
+    Reference: Hinton, Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006.
+    """
+
+    name: ClassVar[str] = "binary_cross_entropy"
+    formula: ClassVar[str] = "mean Σ log(1 + exp ŷ) − y ŷ, ŷ a logit, y from 0 to 1"
+    latex: ClassVar[str] = r"\frac1n\sum_i\sum_j\log(1+e^{\hat y_{ij}})-y_{ij}\hat y_{ij}"
+    task: ClassVar[str] = "regression"
+    l2: float = eqx.field(default=0.0, static=True, kw_only=True)
+
+    def examples(self, output: Num[Array, "n ..."], target: Num[Array, "n ..."]) -> Float[Array, " n"]:
+        """Σ log(1 + e^z) − y z of each example."""
+        z = output.reshape(target.shape)
+        terms = jax.nn.softplus(z) - target * z
+        return jnp.sum(terms, axis=tuple(range(1, terms.ndim)))
+
+
+_ALL = (SquaredError, AbsoluteError, Huber, CrossEntropy, BinaryCrossEntropy)
+LOSSES: dict[str, type[AbstractLoss]] = {cls.name: cls for cls in _ALL}
 
 
 def as_loss(loss: Any) -> Any:

@@ -18,9 +18,11 @@ from jax.sharding import Mesh
 from cycloid.core.dispatch import Dispatched
 from cycloid.core.parallel import map_chunks, sum_in_order
 from cycloid.learn.chain import Packed, measure, pack
+from cycloid.learn.curvatures import batch_objective
 from cycloid.learn.feeds import Rows
 from cycloid.learn.losses import AbstractLoss, outputs, penalized
 from cycloid.optimize.methods import apply_update
+from cycloid.optimize.model_objectives import AbstractCurvatureMethod
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +101,8 @@ def advance(
     Args:
         recipe: what is compiled in.
         static: the model without its parameters.
-        method: an `AbstractGradientMethod` whose learning rate is an array.
+        method: an `AbstractGradientMethod` whose learning rate is an array, or an `AbstractCurvatureMethod`, which
+            is handed the objective of each batch.
         state: where to begin.
         feed: the batches.
         probes: the rows watched; None to leave the chain to `measure_step`.
@@ -111,23 +114,28 @@ def advance(
     objective = Objective(recipe, static)
     batch_at = feed.batches(recipe.batch_size, recipe.length)
 
-    def step(state: Training, batch: Rows) -> tuple[Training, Any, Any]:
-        loss, gradient = objective.gradient(state.params, batch)
-        update, memory = method.update(gradient, state.params, state.memory, value=loss)
-        return Training(apply_update(state.params, update), memory), loss, gradient
-
     def plain(i: Any, carry: tuple[Training, Any]) -> tuple[Training, Any]:
-        state, loss, _ = step(carry[0], batch_at(i))
+        state, loss, _ = make_step(objective, method, carry[0], batch_at(i))
         return state, carry[1].at[i].set(loss)
 
     dtype = jax.eval_shape(objective.gradient, state.params, batch_at(0))[0].dtype
     losses = jnp.full(recipe.length, jnp.nan, dtype)
     state, losses = jax.lax.fori_loop(0, count, plain, (state, losses))
     batch = batch_at(count)
-    after, loss, gradient = step(state, batch)
+    after, loss, gradient = make_step(objective, method, state, batch)
     witness = Witness(state.params, after.params, loss, gradient, batch)
     seen = witness if probes is None else pack(measure(objective, witness, probes))
     return after, seen, losses.at[count].set(loss)
+
+
+def make_step(objective: Objective, method: Any, state: Training, batch: Rows) -> tuple[Training, Any, Any]:
+    """(state after one step on a batch, loss before it, gradient before it)."""
+    if isinstance(method, AbstractCurvatureMethod):
+        update, memory, seen = method.step(batch_objective(objective, batch), state.params, state.memory)
+        return Training(apply_update(state.params, update), memory), seen.value, seen.gradient
+    loss, gradient = objective.gradient(state.params, batch)
+    update, memory = method.update(gradient, state.params, state.memory, value=loss)
+    return Training(apply_update(state.params, update), memory), loss, gradient
 
 
 @Dispatched
@@ -165,7 +173,7 @@ class Objective:
 
     def value(self, params: Any, rows: Rows) -> Any:
         """The loss of a batch."""
-        return jnp.mean(self.examples(params, rows)) + self._penalty_value(params)
+        return jnp.mean(self.examples(params, rows)) + self.penalty_value(params)
 
     def gradient(self, params: Any, rows: Rows) -> tuple[Any, Any]:
         """(loss, gradient) of a batch; with micro-batches, their sums in index order."""
@@ -179,7 +187,7 @@ class Objective:
         loss, gradient = sum_in_order(map_chunks(part, (chunks, weights), mesh=self.recipe.mesh))
         if not self.penalty(params):
             return loss, gradient
-        extra, slope = jax.value_and_grad(self._penalty_value)(params)
+        extra, slope = jax.value_and_grad(self.penalty_value)(params)
         return loss + extra, jax.tree.map(jnp.add, gradient, slope)
 
     def _weighted(self, params: Any, rows: Rows, weights: Any) -> Any:
@@ -200,7 +208,8 @@ class Objective:
         weights = jnp.where(jnp.arange(count + pad) < count, 1.0 / count, 0.0).reshape(parts, -1)
         return jax.tree.map(fold, rows), weights
 
-    def _penalty_value(self, params: Any) -> Any:
+    def penalty_value(self, params: Any) -> Any:
+        """What the penalty adds to the loss."""
         arrays = self.penalty(params)
         return self.recipe.loss.l2 * sum(jnp.sum(jnp.square(w)) for w in arrays) if arrays else 0.0
 

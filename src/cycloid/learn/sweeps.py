@@ -12,8 +12,7 @@ from jax.sharding import Mesh
 
 from cycloid.core.parallel import map_chunks
 from cycloid.learn.feeds import Rows
-from cycloid.learn.steps import Objective, Recipe, Training
-from cycloid.optimize.methods import apply_update
+from cycloid.learn.steps import Objective, Recipe, Training, make_step
 
 
 def sweep(recipe: Recipe, model: Any, method: Any, source: Any, watched: Rows, max_steps: int) -> np.ndarray:
@@ -22,7 +21,7 @@ def sweep(recipe: Recipe, model: Any, method: Any, source: Any, watched: Rows, m
     Args:
         recipe: loss, batch size, precision.
         model: where all of them begin.
-        method: an `AbstractGradientMethod` whose learning rate is an array of shape (k,).
+        method: an `AbstractGradientMethod` or `AbstractCurvatureMethod` whose learning rate is an array of shape (k,).
         source: of the batches; each is used by all k.
         watched: the rows judged by.
         max_steps: how many steps.
@@ -53,9 +52,7 @@ def _advance_all(recipe: Recipe, static: Any, methods: Any, states: Training, fe
         method, state = pair
 
         def step(i: Any, state: Training) -> Training:
-            loss, gradient = objective.gradient(state.params, batch_at(i))
-            update, memory = method.update(gradient, state.params, state.memory, value=loss)
-            return Training(apply_update(state.params, update), memory)
+            return make_step(objective, method, state, batch_at(i))[0]
 
         return jax.lax.fori_loop(0, count, step, state)
 

@@ -1,8 +1,9 @@
 """Optimization: methods that walk downhill, the driver that stops them, and fair races between them."""
 
 from cycloid.optimize.borrowed import FromOptax, from_optax
-from cycloid.optimize.catalogue import METHODS, method
+from cycloid.optimize.catalogue import METHODS, MODEL_METHODS, method
 from cycloid.optimize.conjugate_gradients import ConjugateGradient
+from cycloid.optimize.constraints import AtMost, Equal
 from cycloid.optimize.curve_fitting import Fit, fit_curve
 from cycloid.optimize.drivers import Minimum, minimize
 from cycloid.optimize.first_order import (
@@ -15,9 +16,12 @@ from cycloid.optimize.first_order import (
     Nesterov,
     RMSprop,
 )
+from cycloid.optimize.hessian_free import HessianFree
 from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, LevenbergMarquardt
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
 from cycloid.optimize.milestones import Milestones, milestones
+from cycloid.optimize.model_objectives import AbstractCurvatureMethod, ModelObjective, model_objective
+from cycloid.optimize.natural_gradients import KFAC, NaturalGradient
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.races import Race, race, sweep
 from cycloid.optimize.residuals import least_squares
@@ -29,26 +33,34 @@ from cycloid.optimize.walks import Trace
 
 __all__ = [
     "BFGS",
+    "KFAC",
     "LBFGS",
     "METHODS",
+    "MODEL_METHODS",
     "RESIDUAL_METHODS",
     "SGD",
+    "AbstractCurvatureMethod",
     "AbstractGradientMethod",
     "AbstractMethod",
     "Adagrad",
     "Adam",
     "AdamW",
+    "AtMost",
     "BarzilaiBorwein",
     "ConjugateGradient",
+    "Equal",
     "Fit",
     "FromOptax",
     "GaussNewton",
     "GradientDescent",
+    "HessianFree",
     "Info",
     "LevenbergMarquardt",
     "Milestones",
     "Minimum",
+    "ModelObjective",
     "Momentum",
+    "NaturalGradient",
     "Nesterov",
     "Newton",
     "Objective",
@@ -65,6 +77,7 @@ __all__ = [
     "method",
     "milestones",
     "minimize",
+    "model_objective",
     "race",
     "root",
     "sweep",

@@ -10,7 +10,9 @@ import equinox as eqx
 
 from cycloid.optimize.conjugate_gradients import ConjugateGradient
 from cycloid.optimize.first_order import SGD, Adagrad, Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSprop
+from cycloid.optimize.hessian_free import HessianFree
 from cycloid.optimize.methods import AbstractMethod, rate
+from cycloid.optimize.natural_gradients import KFAC, NaturalGradient
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
@@ -18,8 +20,11 @@ from cycloid.optimize.trust_regions import TrustRegion
 
 _ALL = (
     *(GradientDescent, SGD, Momentum, Nesterov, Adagrad, RMSprop, Adam, AdamW, BarzilaiBorwein),
-    *(ConjugateGradient, LBFGS, BFGS, Newton, TrustRegion),
+    *(ConjugateGradient, LBFGS, BFGS, Newton, TrustRegion, HessianFree),
 )
+
+# These need the outputs of a model, which a training loop knows and minimize does not.
+MODEL_METHODS: dict[str, type[AbstractMethod]] = {str(cls.name): cls for cls in (NaturalGradient, KFAC)}
 
 # A training loop brings its own gradients and takes those that are AbstractGradientMethod.
 METHODS: dict[str, type[AbstractMethod]] = {str(cls.name): cls for cls in _ALL}
@@ -66,8 +71,9 @@ def with_rate(chosen: AbstractMethod, learning_rate: Any) -> AbstractMethod:
 
 def _named(name: str) -> type[AbstractMethod]:
     key = name.strip().lower().replace("_", "-").replace(" ", "-")
-    if key in METHODS:
-        return METHODS[key]
-    near = difflib.get_close_matches(key, METHODS, n=1)
+    known = METHODS | MODEL_METHODS
+    if key in known:
+        return known[key]
+    near = difflib.get_close_matches(key, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"no method is called {name!r}.{hint} The methods are {', '.join(METHODS)}.")
+    raise ValueError(f"no method is called {name!r}.{hint} The methods are {', '.join(known)}.")

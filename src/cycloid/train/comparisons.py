@@ -15,7 +15,7 @@ from cycloid.learn.runs import Run
 from cycloid.learn.sweeps import sweep
 from cycloid.optimize.catalogue import with_rate
 from cycloid.train.conclusions import evaluate
-from cycloid.train.drivers import Job, fit, gradient_method, prepare
+from cycloid.train.drivers import Job, fit, prepare, training_method
 from cycloid.train.metrics import Measure, percentiles, replicate, sums
 
 if TYPE_CHECKING:
@@ -188,10 +188,10 @@ def compare(
 
 def _by_name(methods: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(methods, Mapping):
-        return {str(name): gradient_method(method) for name, method in methods.items()}
+        return {str(name): training_method(method) for name, method in methods.items()}
     found: dict[str, Any] = {}
     for choice in (methods,) if isinstance(methods, str) else methods:
-        method = gradient_method(choice)
+        method = training_method(choice)
         if method.name in found:
             raise ValueError(f"{method.name} is there twice: give the two names, {{'a': ..., 'b': ...}}.")
         found[method.name] = method

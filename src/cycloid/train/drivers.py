@@ -22,7 +22,7 @@ from cycloid.learn.losses import AbstractLoss, as_loss
 from cycloid.learn.plans import Plan, Progress
 from cycloid.learn.runs import Run
 from cycloid.learn.steps import Probes, Recipe
-from cycloid.optimize import AbstractGradientMethod, Adam, from_optax
+from cycloid.optimize import AbstractCurvatureMethod, AbstractGradientMethod, Adam, from_optax
 from cycloid.optimize import method as as_method
 from cycloid.train.bars import with_bar
 from cycloid.train.conclusions import conclude_run
@@ -129,7 +129,12 @@ def fit(
     numbers = {"accumulate": accumulate, "mesh": mesh, "precision": precision, "remat": remat}
     limits = {"max_steps": max_steps, "record_every": record_every, "evaluate_rows": evaluate_rows}
     job = prepare(model, data, key=key, **shaping, **numbers, **limits)
-    rule = gradient_method(method)
+    rule = training_method(method)
+    if isinstance(rule, AbstractCurvatureMethod) and job.recipe.accumulate != 1:
+        raise TypeError(
+            f"{rule.name} takes its curvature from the whole batch at once: leave mesh= and accumulate= out, or train "
+            f"with a method of first order such as Adam."
+        )
     often = checkpoint_every or record_every
     stop = as_tolerance(tol, working_dtype(eqx.filter(job.start, eqx.is_inexact_array)))
     identity = {} if checkpoint is None else _identity(job, rule, record_every)
@@ -210,17 +215,17 @@ def prepare(
     return Job(examples, start, recipe, measures, probes, keys)
 
 
-def gradient_method(method: Any) -> AbstractGradientMethod:
-    """The method that takes a training loop's gradients: Adam(1e-3) for None.
+def training_method(method: Any) -> AbstractGradientMethod | AbstractCurvatureMethod:
+    """The method that works on batches, by their gradients or their objective: Adam(1e-3) for None.
 
     Raises:
-        TypeError: when it needs more than gradients.
+        TypeError: when it needs the same function at every step.
         ValueError: when no method has this name.
     """
     if isinstance(method, optax.GradientTransformation):
         method = from_optax(method)
     chosen = Adam(1e-3) if method is None else as_method(method)
-    if not isinstance(chosen, AbstractGradientMethod):
+    if not isinstance(chosen, AbstractGradientMethod | AbstractCurvatureMethod):
         raise TypeError(f"the method {chosen.name} needs more than gradients on batches: use minimize, or Adam here.")
     return chosen
 
