@@ -78,7 +78,9 @@ def test_each_member_of_a_batch_ends_by_itself():
 
 
 def test_the_derivative_is_that_of_the_exact_minimiser():
-    solve = jax.jit(lambda t: least_squares(lambda w: jnp.exp(A @ w * t / 5) - B, jnp.array([0.3, 0.4]), tol=1e-12).value)
+    solve = jax.jit(
+        lambda t: least_squares(lambda w: jnp.exp(A @ w * t / 5) - B, jnp.array([0.3, 0.4]), tol=1e-12).value
+    )
     h = 1e-5
     np.testing.assert_allclose(jax.jacfwd(solve)(1.3), (solve(1.3 + h) - solve(1.3 - h)) / (2 * h), rtol=1e-7)
     np.testing.assert_allclose(jax.jacrev(solve)(1.3), jax.jacfwd(solve)(1.3), rtol=1e-10)

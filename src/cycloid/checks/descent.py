@@ -18,6 +18,7 @@ from cycloid.core.functions import as_objective
 from cycloid.core.numerals import numeral
 from cycloid.core.results import Question
 from cycloid.core.tolerance import as_tolerance
+from cycloid.optimize.augmented_lagrangian import AugmentedLagrangian
 from cycloid.optimize.drivers import Minimum
 from cycloid.optimize.levenberg_marquardt import AbstractResidualMethod
 
@@ -38,6 +39,10 @@ def check_minimum(result: Minimum, question: Question) -> Card:
         from cycloid.checks.fits import check_squares
 
         return check_squares(result, question)
+    if isinstance(question.method, AugmentedLagrangian):
+        from cycloid.checks.constrained import check_constrained
+
+        return check_constrained(result, question)
     f, x = flatten(as_objective(question.function, result.value), result.value)
     dtype = x.dtype
     height = float(evaluate(f, x[None])[0])

@@ -41,6 +41,8 @@ class Minimum(Result):
         gradient_norm: the same as `error`.
         steps: how many were made.
         trace: the walk, or None.
+        multipliers: with bounds or constraints how much the minimum would fall for each that gave way by one: a dict
+            with `equal` and `at_most` in the order of the constraints, `lower` and `upper` like x0; else None.
     """
 
     value: Any
@@ -52,6 +54,7 @@ class Minimum(Result):
     gradient_norm: Float[ArrayLike, "..."]
     steps: Int[ArrayLike, "..."]
     trace: Trace | None
+    multipliers: Any = None
 
 
 def minimize(
@@ -59,6 +62,8 @@ def minimize(
     x0: Any,
     *,
     method: str | type[AbstractMethod] | AbstractMethod | None = None,
+    bounds: Any = None,
+    constraints: Any = None,
     tol: float | Tolerance | None = None,
     max_steps: int = 500,
     throw: bool = True,
@@ -81,6 +86,11 @@ def minimize(
             them as floats; integer arrays and other leaves inside a pytree stay as they are.
         method: a name from `METHODS`, a class or an instance. Without it the spectral gradient method, which needs
             no learning rate.
+        bounds: a pair (lower, upper), each a number, None, or like x0 (a dict may name some entries only).
+        constraints: one or a list of: a text such as "x + y = 1" or "x^2 + y^2 <= 4", `Equal(h)` for h(x) = 0,
+            `AtMost(g)` for g(x) <= 0. With bounds or constraints Newton steps on an augmented Lagrangian are made,
+            with a dense Hessian; there is no `method` to choose and no trace, and `error` is the largest violation of
+            the optimality conditions.
         tol: a number (for both parts) or `Tolerance(rtol, atol)`; None is the square root of eps. 0 runs every step.
         max_steps: at most this many steps.
         throw: raise `ConvergenceError` when the tolerance was not met; False returns the result with its status.
@@ -113,6 +123,11 @@ def minimize(
     Reference: Dennis, Schnabel, Numerical methods for unconstrained optimization and nonlinear equations, 1983,
     section 7.2 (the stopping rule); Krantz, Parks, The implicit function theorem, 2002.
     """
+    if bounds is not None or constraints is not None:
+        from cycloid.optimize.constrained_minima import minimize_inside  # it makes a Minimum, which is defined here
+
+        inside: dict[str, Any] = {"bounds": bounds, "constraints": constraints, "method": method}
+        return minimize_inside(f, x0, **inside, tol=tol, max_steps=max_steps, throw=throw)
     point = as_point(x0)
     function = as_objective(f, point)
     chosen = _ready(usual(function, point) if method is None else resolve(method))
