@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, finite, norm
+from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, norm
 
 # Below this share of |f| a drop of f is rounding: the gradients at both ends judge the step instead.
 ROUNDING = 1e-11
@@ -18,19 +18,25 @@ TAKEN = 1e-4
 # The model was poor below the one and good above the other of these shares.
 POOR, GOOD = 0.25, 0.75
 SHRINK, GROW = 0.25, 2.5
+# The inner residual is at most this share of the gradient, and falls with its root.
+PRECISION = 0.03
+# The first radius, in lengths of the first step of steepest descent.
+FIRST = 2.0
+# A gradient is rounding when moving every parameter by this many eps of itself changes it as much.
+ULPS = 4.0
 
 
-import os
-DENSE=int(os.environ.get('DENSE','0'))
-RAD=float(os.environ.get('RAD','1'))
-GROW=float(os.environ.get('GROW','2.5'))
-PREC=float(os.environ.get('PREC','0.1'))
 class _Inner(NamedTuple):
     """Where conjugate gradients stand inside one step."""
 
     step: Any
     residual: Any  # g + H step
     direction: Any
+    square: Any  # residual · residual
+    far: Any  # step · step
+    skew: Any  # step · direction
+    long: Any  # direction · direction
+    radius: Any
     turns: Any
     border: Any
     done: Any
@@ -42,13 +48,15 @@ class TrustRegion(AbstractDescent):
 
     The model is minimised by conjugate gradients on products H p, which are exact and come from one linearisation of
     the gradient a step; H is never formed. They stop at the border of the ball, at a direction of negative curvature
-    (followed to the border), or when ‖g + Hp‖ ≤ min(½, √‖g‖) ‖g‖, which makes the convergence superlinear. Where a
-    drop of f would be rounding, below 1e-11 of |f|, a step is judged by the gradients at both of its ends.
+    (followed to the border), or when ‖g + Hp‖ ≤ min(0.03, √‖g‖) ‖g‖, which makes the convergence superlinear. Where a
+    drop of f would be rounding, below 1e-11 of |f|, a step is judged by the gradients at both of its ends; there a
+    gradient is as good as zero that moving every parameter by 4 eps of itself, 4 eps ‖Hθ‖, would change as much.
 
     f is differentiated twice. Memory is a handful of vectors.
 
     Args:
-        radius: Δ before the first step; None takes the length of the first step of steepest descent, and at least 1.
+        radius: Δ before the first step; None takes twice the length of the first step of steepest descent to where
+            the model is least, and at least 1.
 
     Reference: Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983; Conn,
     Gould, Toint, Trust-region methods, 2000.
@@ -71,25 +79,27 @@ class TrustRegion(AbstractDescent):
         """One step or one refusal: one evaluation, and one for each product with the Hessian."""
         g = stand.gradient
         _, product = jax.linearize(jax.grad(local.value), local.here)
-        if g.size <= DENSE:
-            hessian = jax.vmap(product)(jnp.eye(g.size, dtype=g.dtype))
-            product = lambda v: hessian @ v
         length = norm(g)
-        radius = jnp.where(stand.memory > 0, stand.memory, jnp.maximum(1.0, length) if RAD==0 else jnp.asarray(RAD,g.dtype))
-        inner = _steihaug(g, product, radius, jnp.minimum(PREC, jnp.sqrt(length)) * length)
-        p = inner.step
-        size = norm(p)
+        inner = _steihaug(g, product, stand.memory, jnp.minimum(PRECISION, jnp.sqrt(length)) * length)
+        p, radius = inner.step, inner.radius
         model = -(p @ (g + inner.residual)) / 2
         value, gradient = local.value_and_grad(p)
         seen = model > ROUNDING * jnp.abs(stand.value)
         drop = jnp.where(seen, stand.value - value, -(g + gradient) @ p / 2)
-        share = jnp.where(finite(value, gradient), drop / jnp.where(model > 0, model, 1.0), -1.0)
+        sound = jnp.isfinite(value) & jnp.isfinite(jnp.max(jnp.abs(gradient)))
+        share = jnp.where(sound, drop / jnp.where(model > 0, model, 1.0), -1.0)
         wider = jnp.where((share > GOOD) & inner.border, GROW * radius, radius)
-        radius = jnp.where(share > POOR, wider, SHRINK * size)
+        radius = jnp.where(share > POOR, wider, SHRINK * jnp.sqrt(inner.far))
         taken = share > TAKEN
         keep = lambda new, old: jnp.where(taken, new, old)
-        ahead = Stand(keep(value, stand.value), keep(gradient, g), stand.floor, stand.stuck, radius)
-        return Move(keep(p, jnp.zeros_like(p)), ahead, 1 + inner.turns)
+        floor = jax.lax.cond(seen, lambda: local.zero, lambda: _rounding(product, local.x))
+        ahead = Stand(keep(value, stand.value), keep(gradient, g), floor, stand.stuck, radius)
+        return Move(keep(p, local.here), ahead, 1 + inner.turns + jnp.where(seen, 0, 1))
+
+
+def _rounding(product: Callable[[Any], Any], x: Any) -> Any:
+    """How much the gradient changes when every parameter moves by a few ulps of itself."""
+    return ULPS * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(product(x)))
 
 
 def _steihaug(g: Any, product: Callable[[Any], Any], radius: Any, precision: Any) -> _Inner:
@@ -97,26 +107,43 @@ def _steihaug(g: Any, product: Callable[[Any], Any], radius: Any, precision: Any
 
     def turn(at: _Inner) -> _Inner:
         image = product(at.direction)
-        bend, square = at.direction @ image, at.residual @ at.residual
-        length = square / jnp.where(bend > 0, bend, 1.0)
-        inside = at.step + length * at.direction
-        border = (bend <= 0) | (inside @ inside >= radius**2)
-        length = jnp.where(border, _to_border(at.step, at.direction, radius), length)
+        bend = at.direction @ image
+        length = at.square / jnp.where(bend > 0, bend, 1.0)
+        # A radius not yet chosen is the length of the first step downhill, where the curvature gives it one.
+        cauchy = jnp.where(bend > 0, length * jnp.sqrt(at.square), 0.0)
+        radius = jnp.where(at.radius > 0, at.radius, jnp.maximum(1.0, FIRST * cauchy))
+        reach = at.far + length * (2 * at.skew + length * at.long)
+        border = (bend <= 0) | (reach >= radius**2)
+        length = jnp.where(border, _to_border(at, radius), length)
+        far = jnp.where(border, radius**2, reach)
         residual = at.residual + length * image
-        ahead = residual @ residual
-        direction = ahead / square * at.direction - residual
-        done = border | (jnp.sqrt(ahead) <= precision)
-        return _Inner(at.step + length * at.direction, residual, direction, at.turns + 1, border, done)
+        square = residual @ residual
+        turned = square / at.square
+        return _Inner(
+            step=at.step + length * at.direction,
+            residual=residual,
+            direction=turned * at.direction - residual,
+            square=square,
+            far=far,
+            # The step stays at right angles to the residual, so that these products need no vectors.
+            skew=turned * (at.skew + length * at.long),
+            long=square + turned**2 * at.long,
+            radius=radius,
+            turns=at.turns + 1,
+            border=border,
+            done=border | (square <= precision**2),
+        )
 
-    no = jnp.zeros((), bool)
-    start = _Inner(jnp.zeros_like(g), g, -g, jnp.zeros((), jnp.int32), no, no)
+    no, square = jnp.zeros((), bool), g @ g
+    zero = jnp.zeros_like(square)
+    start = _Inner(jnp.zeros_like(g), g, -g, square, zero, zero, square, radius, jnp.zeros((), jnp.int32), no, no)
     most = max(20, 2 * g.size)
     return jax.lax.while_loop(lambda at: ~at.done & (at.turns < most), turn, start)
 
 
-def _to_border(z: Any, d: Any, radius: Any) -> Any:
-    """The t >= 0 with ‖z + t d‖ = radius."""
-    a, b, c = d @ d, z @ d, z @ z - radius**2
+def _to_border(at: _Inner, radius: Any) -> Any:
+    """The t >= 0 with ‖step + t direction‖ = radius."""
+    a, b, c = at.long, at.skew, at.far - radius**2
     root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
     # Of the two equal forms the one that subtracts no nearly equal numbers.
     return jnp.where(b > 0, -c / jnp.where(b > 0, b + root, 1.0), (root - b) / a)

@@ -1,5 +1,6 @@
 """Problems with known answers: what tests, benchmarks, lessons and pictures share, and no method may import."""
 
 from cycloid.problems.landscapes import LANDSCAPES, Landscape
+from cycloid.problems.sums_of_squares import MORE_GARBOW_HILLSTROM, SumOfSquares
 
-__all__ = ["LANDSCAPES", "Landscape"]
+__all__ = ["LANDSCAPES", "MORE_GARBOW_HILLSTROM", "Landscape", "SumOfSquares"]
