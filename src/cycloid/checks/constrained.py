@@ -58,7 +58,9 @@ def _again(f: Any, flat: Any, result: Minimum, question: Question, constraints: 
             options={"ftol": 1e-10, "maxiter": 500},
         )  # fmt: skip
     if not found.success and found.status != 8:  # 8: differences see no further descent, which is what is hoped for
-        return unchecked(claim, "augmented Lagrangian", float(result.objective), f"SciPy gave up: {found.message}.")
+        return unchecked(
+            claim, "augmented Lagrangian", float(np.asarray(result.objective)), f"SciPy gave up: {found.message}."
+        )
     height = float(np.asarray(result.objective))
     allowed = 1e-5 * (1.0 + abs(height))
     return compare(claim, "augmented Lagrangian", "SciPy's SLSQP, from beside it", height, found.fun, allowance=allowed)
@@ -91,4 +93,4 @@ def _height(result: Minimum, f: Any, given: dict[str, Any], constraints: Any, wh
     other = type(entry)(lambda x: jax.tree.map(lambda v: v - shift, entry.function(x)))
     moved = [other if i == which else one for i, one in enumerate(constraints)]
     again = minimize(f, result.value, bounds=given.get("bounds"), constraints=moved, tol=1e-9, throw=False)
-    return float(again.objective)
+    return float(np.asarray(again.objective))

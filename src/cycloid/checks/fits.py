@@ -85,7 +85,7 @@ def _errors_card(result: Fit, function: Any, data: Any, flat: Any, unravel: Any,
     """The scatter of the parameters over experiments with the same curve and fresh noise of the same size."""
     claim = "the standard errors are the scatter of repeated experiments"
     sd = jnp.asarray(result.residual_sd)
-    if int(result.degrees_of_freedom) < 1:
+    if int(np.asarray(result.degrees_of_freedom)) < 1:
         return unchecked(claim, "linear propagation", None, "No degree of freedom is left to estimate the noise from.")
     start = eqx.combine(unravel(flat), rest)
     spread = jnp.where(data.weights > 0, sd / jnp.sqrt(jnp.where(data.weights > 0, data.weights, 1.0)), 0.0)

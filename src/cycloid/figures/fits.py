@@ -96,7 +96,7 @@ def _curve_and_bands(fig: Any, result: Fit, asked: Any, x: np.ndarray, level: fl
 
 def _residuals(fig: Any, result: Fit, x: np.ndarray, c: Any, at: Any) -> None:
     left = np.asarray(result.residuals)
-    sd = float(result.residual_sd)
+    sd = float(np.asarray(result.residual_sd))
     if np.isfinite(sd):
         ends = np.array([x.min(), x.max()])
         band(fig, ends, [-2 * sd, -2 * sd], [2 * sd, 2 * sd], "± 2 s", c["muted"], at=at)
@@ -118,4 +118,4 @@ def _subtitle(result: Fit, level: float) -> str:
     rows = result.table(level)
     shown = [f"{row['name']} = {numeral(row['value'], 4)} ± {numeral(row['standard_error'], 2)}" for row in rows[:4]]
     more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
-    return f"{', '.join(shown)}{more} (standard errors); s = {numeral(float(result.residual_sd), 3)}"
+    return f"{', '.join(shown)}{more} (standard errors); s = {numeral(float(np.asarray(result.residual_sd)), 3)}"

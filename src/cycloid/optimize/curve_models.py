@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ def read_model(model: Any, x: Any, start: Any) -> Model:
     """
     from cycloid.core.formulas import Formula
 
-    function = as_function(model, "model")
+    function = _parsed(model) if isinstance(model, str) else as_function(model, "model")
     if not isinstance(function, Formula):
         return Model(function, _argument_names(model, start), None)
     known = list(x) if isinstance(x, Mapping) else _single_column(function.variables, start)
@@ -73,6 +74,12 @@ def read_model(model: Any, x: Any, start: Any) -> Model:
     if not names:
         raise ValueError(f"{function.text} has no parameter to fit: all its variables are data.")
     return Model(function, names, columns)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """The formula of a text: a loop over data sets reads it once."""
+    return as_function(text, "model")
 
 
 def _single_column(variables: tuple[str, ...], start: Any) -> list[str]:

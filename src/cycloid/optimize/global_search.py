@@ -104,12 +104,13 @@ def _compiled(
     scalar = scalar_function(function)
     walk = jax.vmap(lambda v: constrained(function, place(v), box, (), tolerance, max_steps))
     width = box.upper - box.lower
-    shift = jnp.zeros(flat.size) if key is None else jax.random.uniform(key, (flat.size,))
+    shift = jnp.zeros(flat.size) if key is None else jax.random.uniform(jax.random.fold_in(key, hops), (flat.size,))
     points = box.lower + width * spread_points(LOOKED_AT * starts, flat.size, shift).astype(flat.dtype)
     heights = _finite_or_high(jax.vmap(lambda v: scalar(place(v)))(points))
     best, cost = _best(walk(points[jnp.argsort(heights)[:starts]]))
-    for hop in range(hops):
-        noise = jax.random.normal(jax.random.fold_in(key, hop), (starts, flat.size), flat.dtype)
+    hop_keys = jax.random.split(key, hops) if key is not None else ()
+    for hop_key in hop_keys:
+        noise = jax.random.normal(hop_key, (starts, flat.size), flat.dtype)
         around = box.clip(ravel_pytree(split(best.x)[0])[0] + HOP * width * noise)
         found, more = _best(walk(around))
         better = _finite_or_high(found.objective) < _finite_or_high(best.objective)
