@@ -14,7 +14,7 @@ from cycloid.cli.output import command, emit, table
 @click.option("--port", default=8642, show_default=True, help="The port; 0 takes a free one.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 def lab(host: str, port: int, browser: bool) -> None:
-    """Open the browser lab: the terrain of a function, and the chain of a training run, live."""
+    """Open the browser lab: terrain, Jacobian, race of optimizers, and the chain of a training run, live."""
     from cycloid.lab import serve
 
     try:
