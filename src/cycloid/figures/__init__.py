@@ -11,6 +11,7 @@ _NAMES = {
     "register": "cycloid.figures.registry",
     "function": "cycloid.figures.tangents",
     "gradient": "cycloid.figures.slopes",
+    "performance_profile": "cycloid.figures.performance_profiles",
     "terrain": "cycloid.figures.terrains",
     "save": "cycloid.figures.images",
     "export": "cycloid.figures.images",
@@ -18,10 +19,22 @@ _NAMES = {
     "write_report": "cycloid.figures.report",
 }
 
-__all__ = ["export", "figure", "function", "gradient", "register", "save", "terrain", "to_html", "write_report"]
+__all__ = [
+    "export",
+    "figure",
+    "function",
+    "gradient",
+    "performance_profile",
+    "register",
+    "save",
+    "terrain",
+    "to_html",
+    "write_report",
+]
 
 if TYPE_CHECKING:
     from cycloid.figures.images import export, save, to_html
+    from cycloid.figures.performance_profiles import performance_profile
     from cycloid.figures.registry import figure, register
     from cycloid.figures.report import write_report
     from cycloid.figures.slopes import gradient

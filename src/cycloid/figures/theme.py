@@ -15,12 +15,14 @@ LIGHT = {
     "rule": "#e2ded4", "accent": "#2457d6", "warm": "#d9542b", "green": "#1f8a5b", "purple": "#7a4fd0",
     "gold": "#c8921a", "teal": "#0e8a96", "rose": "#c23b8e", "earth": "#7a5c3e",
     "olive": "#7f8c1c", "sky": "#3a93d6", "indigo": "#43359c", "brick": "#a12b3a", "slate": "#64748b",
+    "plum": "#96608a",
 }  # fmt: skip
 DARK = {
     "paper": "#12151c", "sheet": "#191d27", "sunken": "#0d1016", "ink": "#eceae4", "muted": "#a2a8b8",
     "rule": "#2c323f", "accent": "#86a8ff", "warm": "#ff8d69", "green": "#58c797", "purple": "#b79dff",
     "gold": "#e6b94e", "teal": "#55c4cf", "rose": "#f084c4", "earth": "#c8a580",
     "olive": "#bdc956", "sky": "#6fbdf2", "indigo": "#9d92ee", "brick": "#f0788a", "slate": "#9fb0c6",
+    "plum": "#cda0c2",
 }  # fmt: skip
 
 # One colour for a method wherever it appears: in a race, on the terrain, in the lab.
@@ -28,6 +30,7 @@ METHODS = {
     "GradientDescent": "accent", "SGD": "gold", "Momentum": "warm", "Nesterov": "purple", "Adagrad": "teal",
     "RMSprop": "rose", "Adam": "green", "AdamW": "earth", "BarzilaiBorwein": "ink",
     "ConjugateGradient": "olive", "LBFGS": "sky", "BFGS": "indigo", "Newton": "brick", "TrustRegion": "slate",
+    "HessianFree": "plum",
 }  # fmt: skip
 _CYCLE = ("accent", "warm", "green", "purple", "gold", "teal", "rose", "earth")
 
