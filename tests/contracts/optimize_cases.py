@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from contracts.registry import Draw, Driver
+from contracts.solver_cases import SOLVERS
 from cycloid.optimize import METHODS, minimize, race, sweep
 from optimize.walking import SETTLED
 
@@ -57,7 +58,7 @@ def driver(name: str) -> Driver:
     )
 
 
-DRIVERS = [driver(name) for name in METHODS]
+DRIVERS = [*(driver(name) for name in METHODS), *SOLVERS]
 
 
 def noisy(x: Any, key: Any) -> Any:
