@@ -12,7 +12,7 @@ from cycloid.cli.output import command, emit, listing, number, read_names, read_
 @click.command()
 @click.argument("expression")
 @click.option("--from", "start", required=True, metavar="x=-1.2,y=1", help="Where to start.")
-@click.option("--methods", "--method", "names", default="barzilai-borwein", show_default=True, help="Names, or all.")
+@click.option("--methods", "--method", "names", default="trust-region", show_default=True, help="Names, or all.")
 @click.option("--learning-rate", "rate", type=float, help="For every method; a race without it tunes each on one grid.")
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="On the gradient; 0 runs all the steps.")
 @click.option("--max-steps", default=20_000, show_default=True, type=click.IntRange(1), help="For one method.")

@@ -35,7 +35,7 @@ class Minimum(Result):
         value: the minimiser, a pytree like x0.
         error: the largest absolute entry of the gradient, which is zero at a minimum.
         error_kind: "estimate".
-        evaluations: values with their gradients, counted as one each.
+        evaluations: values with their gradients, and products with the Hessian, counted as one each.
         status: how the walk ended.
         objective: f(value).
         gradient_norm: the same as `error`.
@@ -76,7 +76,9 @@ def minimize(
 
         ‖∇f(θ)‖_∞ ≤ tol.atol + tol.rtol · |f(θ)| / max(1, ‖θ‖_∞).
 
-    That makes θ a stationary point; `cy.check` looks at the curvature to tell a minimum from a saddle.
+    That makes θ a stationary point; `cy.check` looks at the curvature to tell a minimum from a saddle. `TrustRegion`
+    knows the Hessian H and takes a gradient for zero as well that is rounding alone, ‖∇f‖_∞ ≤ 4 eps ‖Hθ‖_∞, where the
+    drop of f that its model predicts is below 1e-11 of |f|.
 
     Args:
         f: a function of one pytree that JAX can trace, a formula, or the text of one. It is compiled once for each
@@ -84,8 +86,8 @@ def minimize(
         x0: where to start: a number, an array, or any pytree of them (for a formula a dict by name, or an array in
             the order of its variables). A list or tuple of plain numbers is read as an array, integers among
             them as floats; integer arrays and other leaves inside a pytree stay as they are.
-        method: a name from `METHODS`, a class or an instance. Without it the spectral gradient method, which needs
-            no learning rate.
+        method: a name from `METHODS`, a class or an instance. None takes `TrustRegion` for up to 5000 parameters and
+            `LBFGS` for more; `result.question.method` says which. Neither needs a learning rate.
         bounds: a pair (lower, upper), each a number, None, or like x0 (a dict may name some entries only).
         constraints: one or a list of: a text such as "x + y = 1" or "x^2 + y^2 <= 4", `Equal(h)` for h(x) = 0,
             `AtMost(g)` for g(x) <= 0. With bounds or constraints Newton steps on an augmented Lagrangian are made,
@@ -111,7 +113,8 @@ def minimize(
     where the status is converged and H is positive definite. A function with Python branches (`if x > 0`) runs
     uncompiled, with a warning.
 
-    Cost: one evaluation (value with gradient) a step and one at the end; a search inside a method adds its own.
+    Cost: one evaluation (value with gradient) a step and one for the start; a search inside a method adds its own,
+    and a product with the Hessian counts as one (a whole Hessian as n).
 
     Example:
         >>> import jax.numpy as jnp

@@ -97,7 +97,7 @@ class LBFGS(AbstractDescent):
 
     name: ClassVar[str] = "lbfgs"
     reference: ClassVar[str] = "Nocedal, Updating quasi-Newton matrices with limited storage, 1980"
-    best_for: ClassVar[str] = "smooth deterministic functions of many parameters"
+    best_for: ClassVar[str] = "smooth deterministic functions of many parameters; the default of minimize above 5000"
     formula: ClassVar[str] = "θ ← θ − a B g, B from the last pairs (s, y)"
     memory: int = eqx.field(default=10, static=True)
 

@@ -30,7 +30,7 @@ class Newton(AbstractDescent):
     order: ClassVar[int] = 2
     reference: ClassVar[str] = "Nocedal, Wright, Numerical optimization, 2006, section 3.4"
     best_for: ClassVar[str] = "smooth functions of few parameters, to the last digit"
-    formula: ClassVar[str] = "θ ← θ − a |H|⁻¹ g"
+    formula: ClassVar[str] = "θ ← θ − a abs(H)⁻¹ g"
 
     def remember(self, x: Any) -> Any:
         """Nothing."""

@@ -56,7 +56,7 @@ class BarzilaiBorwein(AbstractMethod):
 
     name: ClassVar[str] = "barzilai-borwein"
     reference: ClassVar[str] = "Barzilai, Borwein, Two-point step size gradient methods, 1988; Raydan 1997"
-    best_for: ClassVar[str] = "smooth deterministic functions, without any tuning; the default of minimize"
+    best_for: ClassVar[str] = "smooth deterministic functions of very many parameters, without any tuning"
     formula: ClassVar[str] = "α = sᵀs/sᵀy or sᵀy/yᵀy, θ ← θ − α g"
     memory: int = eqx.field(default=10, static=True)
 

@@ -67,7 +67,7 @@ class TrustRegion(AbstractDescent):
     reference: ClassVar[str] = (
         "Steihaug, The conjugate gradient method and trust regions in large scale optimization, 1983"
     )
-    best_for: ClassVar[str] = "smooth deterministic functions of any shape, saddles included; the default of minimize"
+    best_for: ClassVar[str] = "smooth functions, saddles included; the default of minimize up to 5000 parameters"
     formula: ClassVar[str] = "min g·p + ½ pᵀHp for ‖p‖ ≤ Δ, θ ← θ + p"
     radius: float | None = eqx.field(default=None, static=True)
 

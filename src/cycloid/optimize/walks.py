@@ -74,13 +74,13 @@ def walk_from(objective: Objective, start: Any, method: AbstractMethod, settings
     """(the parameters reached, f there, (the walk's last state, its trace))."""
     zero, none, no = jnp.zeros((), working_dtype(start)), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     still = jax.tree.map(jnp.zeros_like, start)
+    begin = Walk(start, still, None, zero, zero, zero, zero, none, none, none, no, no)
     looks_first = isinstance(method, AbstractDescent)
-    memory = method.begin(objective, start) if looks_first else method.init(start)
-    begin = Walk(start, still, memory, zero, zero, zero, zero, none, none, none, no, no)
-    if looks_first:
-        begin = _stand(begin, start, still, memory, 1, settings.tolerance)
+    if isinstance(method, AbstractDescent):
+        begin = _stand(begin, start, still, method.begin(objective, start), 1, settings.tolerance)
         turn = lambda walk: _descend(walk, objective, method, settings.tolerance)
     else:
+        begin = begin._replace(memory=method.init(start))
         turn = lambda walk: _turn(walk, objective, method, settings.tolerance)
     record = (lambda walk: _row(walk, settings.path)) if settings.trace else None
     walk, _, rows = iterate(
