@@ -17,6 +17,7 @@ from cycloid.optimize.first_order import (
     RMSprop,
 )
 from cycloid.optimize.hessian_free import HessianFree
+from cycloid.optimize.global_search import global_minimize
 from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, LevenbergMarquardt
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
 from cycloid.optimize.milestones import Milestones, milestones
@@ -73,6 +74,7 @@ __all__ = [
     "fit_curve",
     "fixed_point",
     "from_optax",
+    "global_minimize",
     "least_squares",
     "method",
     "milestones",
