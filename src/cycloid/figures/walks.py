@@ -114,7 +114,9 @@ def _on_a_curve(f: Any, path: np.ndarray, low: float, high: float, name: str, da
 def _numbers(result: Minimum, name: str, dark: bool) -> Any:
     """Objective and gradient norm over the steps."""
     if result.trace is None:
-        raise ValueError("nothing of this walk was kept: call minimize(..., trace=True).")
+        raise ValueError(
+            "nothing of this walk was kept: call minimize(..., trace=True); inside bounds and constraints nothing is."
+        )
     c = palette(dark)
     fig = panels(
         1, 2, dark=dark, titles=("Objective", "Largest entry of the gradient"), height=400,
