@@ -1,4 +1,4 @@
-"""Pictures of the lab's pages for the documents: terrain.png, jacobian.png and training.png in docs/images.
+"""Pictures of the lab's pages for the documents: one for each instrument, by its name, in docs/images.
 
 Starts the lab on a free port, opens it in the Chromium that is installed, does what a visitor would do, and looks.
 """
@@ -56,6 +56,14 @@ def jacobian(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
+def race(page: Page) -> None:
+    """A bet, and the race it was on."""
+    page.get_by_text("Adam", exact=True).first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_timeout(500)
+    page.evaluate("scrollTo(0, 0)")
+
+
 def training(page: Page) -> None:
     """A network trained on a bundled set."""
     page.get_by_role("button", name="Train", exact=True).click()
@@ -66,6 +74,7 @@ def training(page: Page) -> None:
 SHOTS = {
     "terrain": ("/terrain#ground=mountain&show=race&at=-0.35,0.02", (1180, 720), terrain),
     "jacobian": ("/jacobian#map=lens&at=0.8,0.9&side=0.9", (1180, 800), jacobian),
+    "race": ("/race#valley=long&show=symbols", (1000, 540), race),
     "training": ("/training#bundled=breast_cancer&learning_rate=0.003&max_steps=300", (1280, 1290), training),
 }
 

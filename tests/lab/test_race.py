@@ -1,4 +1,4 @@
-"""The race in a real browser: its arithmetic against the library, the bets, the twenty races, the reasons, the hands."""
+"""The race in a real browser: its arithmetic against the library, bets, twenty races, reasons, hands."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import { outcome } from "/widgets/race/verdicts.js";
 const BARE = { left: 2, right: 2, top: 2, bottom: 2 };
 const AXES = { left: 56, right: 10, top: 10, bottom: 46 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const LONG = 150; // steps; a trail of more hides what lies under it
 const NEAR = 0.36; // the finish lies within so many half widths of its lowest place
 
 export class Track {
@@ -90,11 +91,16 @@ export class Track {
     this.sketch.setAttribute("aria-label", this.#told());
   }
 
-  /** What has been walked by now; the first to arrive on top, and those who did not arrive faint once all is over. */
+  /** What has been walked by now: the first to arrive above the others, the bet above all; long ones, and at the end who never arrives, are fainter. */
   #trails() {
     const { world } = this;
-    const faint = (run) => !world.running && run.arrived === null;
-    return order(world.runs ?? []).reverse().map((run) => ({ name: run.name, points: run.points.slice(0, world.at + 1), alpha: faint(run) ? 0.35 : 1 }));
+    const [first] = order(world.runs ?? []);
+    const strength = (run) => {
+      if (!world.running && run.arrived === null) return 0.35;
+      return run === first || run.name === world.bet || run.points.length < LONG ? 1 : 0.6;
+    };
+    const layers = order(world.runs ?? []).reverse().sort((a, b) => (a.name === world.bet) - (b.name === world.bet));
+    return layers.map((run) => ({ name: run.name, points: run.points.slice(0, world.at + 1), alpha: strength(run) }));
   }
 
   #told() {

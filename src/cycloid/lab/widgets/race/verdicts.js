@@ -63,7 +63,7 @@ export function reason({ curvatures, goal, lowest }, shape, rates, { memory, noi
     const high = restless.map((name) => `${label(name)} at ${format(floor(name, rates[name], memory, noise, curvatures), 2)}`).join(", ");
     return `Noise never lets them rest. Their mean height: ${high}; the finish is at ${format(goal - lowest, 2)}. Shorter steps or less memory get lower.`;
   }
-  if (shape === "saddle") return "In the middle the slope all but vanishes, and steps in proportion to it are tiny. Adagrad, RMSprop and Adam divide that out.";
+  if (shape === "saddle") return "In the middle the slope all but vanishes, and steps in proportion to it are tiny. Momentum and Nesterov gather speed, Adagrad, RMSprop and Adam divide the smallness out.";
   const [steepest, flattest] = curvatures;
   if (steepest < 10 * flattest) return "The slope points almost at the bottom: what counts is how far a step goes, and a memory gains little.";
   const left = linear.map((name) => `${label(name)} ${format(100 * factor(name, rates[name], memory, curvatures))} %`).join(", ");

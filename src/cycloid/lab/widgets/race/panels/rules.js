@@ -2,6 +2,7 @@
 
 import { h } from "/shell/dom.js";
 import { label, REMEMBER, RUNNERS } from "/widgets/race/runs.js";
+import { list } from "/widgets/race/verdicts.js";
 
 const RULES = {
   GradientDescent: ["θ ← θ − η ∇"],
@@ -14,15 +15,15 @@ const RULES = {
 
 export class RulesPanel {
   constructor() {
-    const row = (name) => [
-      h("dt", {}, h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } }), label(name), REMEMBER.has(name) ? "" : h("span", { class: "note" }, "no memory")),
-      h("dd", {}, ...RULES[name].map((text) => h("span", { class: "rule" }, text))),
-    ];
+    const card = (name) => h("div", {},
+      h("dt", {}, h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } }), label(name)),
+      ...RULES[name].map((text) => h("dd", {}, text)));
+    const forgetful = RUNNERS.filter((name) => !REMEMBER.has(name));
     this.element = h(
-      "section", { class: "sheet", "aria-labelledby": "rules-title" },
+      "section", { class: "sheet wide", "aria-labelledby": "rules-title" },
       h("h2", { id: "rules-title" }, "The rules"),
-      h("p", { class: "note" }, "θ is the place, ∇ the slope there as the runner sees it, η the step size, β the memory; the hats undo that m and s begin at nothing. Squares and roots work coordinate by coordinate."),
-      h("dl", { class: "rules" }, ...RUNNERS.flatMap(row)),
+      h("p", { class: "note" }, "θ is the place, ∇ the slope there as the runner sees it, η the step size, β the memory; the hats undo that m and s begin at nothing. Squares and roots work coordinate by coordinate. " + `${list(forgetful)} have no memory to set.`),
+      h("dl", { class: "rules" }, ...RUNNERS.map(card)),
     );
   }
 

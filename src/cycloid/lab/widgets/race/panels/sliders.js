@@ -1,7 +1,9 @@
 // The sliders: step size, memory, noise, the length of the valley; and the switch of step sizes.
 
 import { format, h, say } from "/shell/dom.js";
+import { REMEMBER, RUNNERS } from "/widgets/race/runs.js";
 import { RATES } from "/widgets/race/tournament.js";
+import { list } from "/widgets/race/verdicts.js";
 
 const RATE = [1e-4, 10];
 const KAPPA = [1, 1000];
@@ -45,13 +47,14 @@ export class SlidersPanel {
       say(text, texts[world.reveals.has("symbols") ? 1 : 0]);
       const off = (name === "kappa" && world.shape !== "bowl") || (name === "rate" && world.tuned);
       box.disabled = off;
-      const told = off ? (name === "rate" ? "each its own" : "as it is") : format(world[name]);
+      const told = off ? (name === "rate" ? "tuned" : "as it is") : format(world[name]);
       say(value, told);
       box.setAttribute("aria-valuetext", told);
       if (world[name] !== null) box.value = place(world[name]);
     }
     this.radios.forEach(({ box }, k) => (box.checked = world.tuned === Boolean(k)));
     const bowl = world.shape === "bowl" ? "" : " The length of the valley can be changed in bowls only.";
-    say(this.hint, `Gradient descent and Adagrad have no memory to set. Drag the ball on the map to start elsewhere.${bowl}`);
+    this.sliders.kappa.element.hidden = world.shape !== "bowl";
+    say(this.hint, `${list(RUNNERS.filter((name) => !REMEMBER.has(name)))} have no memory to set. Drag the ball on the map to start elsewhere.${bowl}`);
   }
 }
