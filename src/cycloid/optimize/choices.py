@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from cycloid.optimize.trust_regions import TrustRegion
 MANY = 5_000
 
 
-def usual(function: Callable[[Any], Any], point: Any) -> AbstractMethod:
+def usual(point: Any) -> AbstractMethod:
     """`TrustRegion` for up to 5000 parameters, `LBFGS` for more.
 
     The choice rests on shapes alone, so that it is the same under jit and vmap.

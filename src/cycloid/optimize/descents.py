@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,8 +11,6 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from cycloid.optimize.methods import AbstractMethod, Info, Objective, apply_update, split
-
-F = Callable[[Any], tuple[Any, Any]]
 
 
 class Stand(NamedTuple):

@@ -133,7 +133,7 @@ def minimize(
         return minimize_inside(f, x0, **inside, tol=tol, max_steps=max_steps, throw=throw)
     point = as_point(x0)
     function = as_objective(f, point)
-    chosen = _ready(usual(function, point) if method is None else resolve(method))
+    chosen = _ready(usual(point) if method is None else resolve(method))
     tolerance = as_tolerance(tol, working_dtype(point))
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 0:
         raise ValueError(f"max_steps= is a non-negative integer; it was {max_steps!r}.")
