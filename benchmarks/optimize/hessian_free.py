@@ -109,8 +109,8 @@ class Race:
             marks.append([round(spent, 2), float(f"{loss:.5g}")])
             if loss <= target or not np.isfinite(loss):
                 break
-        reached = loss <= target
-        return {"reached": reached, "seconds": spent, "steps": steps, "loss": min(m[1] for m in marks), "marks": marks}
+        reached, least = loss <= target, min((m[1] for m in marks if np.isfinite(m[1])), default=None)
+        return {"reached": reached, "seconds": spent, "steps": steps, "loss": least, "marks": marks}
 
 
 def digits_race(method: Any, batch: int | None) -> Race:
@@ -276,7 +276,7 @@ def _table(rows: dict[str, Any]) -> str:
     lines = ["| method | reached | CPU seconds | steps | least loss |", "| --- | --- | --- | --- | --- |"]
     for name, run in rows.items():
         lines.append(f"| {name} | {'yes' if run['reached'] else 'no'} | {run['seconds']:.3g} | {run['steps']} "
-                     f"| {run['loss']:.3g} |")  # fmt: skip
+                     f"| {'not finite' if run['loss'] is None else format(run['loss'], '.3g')} |")  # fmt: skip
     return "\n".join(lines)
 
 

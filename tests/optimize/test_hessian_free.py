@@ -99,7 +99,12 @@ def test_the_curvature_of_a_model_is_gauss_newton_and_that_of_a_function_the_hes
 
 @pytest.mark.parametrize(
     ("loss", "y"),
-    [(SquaredError(), Y), (Huber(0.5), Y), (BinaryCrossEntropy(), jax.nn.sigmoid(Y)), (CrossEntropy(), Y[:, 0] > 0)],
+    [
+        (SquaredError(), Y),
+        (Huber(0.5), Y),
+        (BinaryCrossEntropy(), jax.nn.sigmoid(Y)),
+        (CrossEntropy(), jnp.where(Y[:, 0] > 0, 1, 0)),
+    ],
     ids=["mse", "huber", "binary", "classes"],
 )
 def test_slopes_have_the_hessian_of_the_loss_as_covariance(loss: Any, y: Any):

@@ -302,11 +302,13 @@ def room(leaf: Any) -> Any:
 
 def pack(layer: Layer, pair: Factors, leaves: Sequence[Any]) -> tuple[Any, Any]:
     """A pair of factors in the room of its matrix."""
-    ordered = pair if layer.axis == 0 else pair[::-1]
-    return tuple(
-        jnp.pad(matrix, (0, size + 1 - len(matrix)))
-        for matrix, size in zip(ordered, leaves[layer.weight].shape, strict=True)
-    )
+    first, second = pair if layer.axis == 0 else pair[::-1]
+    rows, columns = leaves[layer.weight].shape
+    return _fitted(first, rows), _fitted(second, columns)
+
+
+def _fitted(matrix: Any, size: int) -> Any:
+    return jnp.pad(matrix, (0, size + 1 - len(matrix)))
 
 
 def unpack(layer: Layer, kept: tuple[Any, Any], leaves: Sequence[Any]) -> Factors:
