@@ -3,6 +3,7 @@
 import { announce, format, h, say } from "/shell/dom.js";
 import { METHODS } from "/widgets/terrain/methods.js";
 import { label, order, RUNNERS, STAY } from "/widgets/race/runs.js";
+import { swatch } from "/widgets/race/swatch.js";
 import { RACES } from "/widgets/race/tournament.js";
 import { findPreset, PRESETS } from "/widgets/race/valleys.js";
 import { outcome } from "/widgets/race/verdicts.js";
@@ -48,8 +49,7 @@ export class Narrative {
   #row(name) {
     const box = h("input", { type: "radio", name: "bet", value: name, id: `bet-${name}`, on: { change: () => this.world.placeBet(name) } });
     const result = h("span", { class: "result numbers" });
-    const swatch = h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } });
-    const element = h("label", { class: "runner", title: METHODS[name].about.replace(/^v = .*: /, "") }, box, swatch, h("span", { class: "name" }, label(name)), result);
+    const element = h("label", { class: "runner", title: METHODS[name].about.replace(/^v = .*: /, "") }, box, swatch(name), h("span", { class: "name" }, label(name)), result);
     return { box, result, element };
   }
 

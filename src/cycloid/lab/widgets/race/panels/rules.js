@@ -2,6 +2,7 @@
 
 import { h } from "/shell/dom.js";
 import { label, REMEMBER, RUNNERS } from "/widgets/race/runs.js";
+import { swatch } from "/widgets/race/swatch.js";
 import { list } from "/widgets/race/verdicts.js";
 
 const RULES = {
@@ -16,7 +17,7 @@ const RULES = {
 export class RulesPanel {
   constructor() {
     const card = (name) => h("div", {},
-      h("dt", {}, h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } }), label(name)),
+      h("dt", {}, swatch(name), label(name)),
       ...RULES[name].map((text) => h("dd", {}, text)));
     const forgetful = RUNNERS.filter((name) => !REMEMBER.has(name));
     this.element = h(

@@ -2,6 +2,7 @@
 
 import { format, h, say } from "/shell/dom.js";
 import { label, RUNNERS } from "/widgets/race/runs.js";
+import { swatch } from "/widgets/race/swatch.js";
 import { champions, RACES, RATES } from "/widgets/race/tournament.js";
 import { compareRules } from "/widgets/race/verdicts.js";
 
@@ -26,11 +27,10 @@ export class TwentyPanel {
   }
 
   #row(name) {
-    const swatch = h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } });
     const cells = Object.fromEntries(["wins", "strip", "median", "interval", "never", "rate"].map((id) => [id, h("td", { class: id === "strip" ? "strip-cell" : "number" })]));
     const strip = h("div", { class: "strip", role: "img", style: { color: `var(--method-${name})` } });
     cells.strip.append(strip);
-    const element = h("tr", {}, h("th", { scope: "row" }, h("span", { class: "row method" }, swatch, label(name))), ...Object.values(cells));
+    const element = h("tr", {}, h("th", { scope: "row" }, h("span", { class: "row method" }, swatch(name), label(name))), ...Object.values(cells));
     return { cells, strip, element };
   }
 

@@ -3,6 +3,7 @@
 import { format, h, say } from "/shell/dom.js";
 import { bestPlain, bestWithMemory, edge, factor, floor, linear } from "/widgets/race/reasons.js";
 import { label } from "/widgets/race/runs.js";
+import { swatch } from "/widgets/race/swatch.js";
 
 export class WhyPanel {
   constructor(world) {
@@ -21,8 +22,7 @@ export class WhyPanel {
 
   #row(name) {
     const cells = [0, 1, 2].map(() => h("td", { class: "number" }));
-    const swatch = h("span", { class: "swatch", style: { "background-color": `var(--method-${name})` } });
-    return { cells, element: h("tr", {}, h("th", { scope: "row" }, h("span", { class: "row method" }, swatch, label(name))), ...cells) };
+    return { cells, element: h("tr", {}, h("th", { scope: "row" }, h("span", { class: "row method" }, swatch(name), label(name))), ...cells) };
   }
 
   update() {
