@@ -60,7 +60,7 @@ def test_formulas_and_what_is_handed_on():
     assert cy.check(asked(1.0, 2.0)).second_value == 4.0
     assert cy.check(asked(y=2.0, x=1.0)).second_value == 4.0
     assert cy.check(estimate(lambda x: jnp.sum(x**2), jnp.ones(3))).second_value == 6.0
-    with_time = cy.differentiate.laplacian(lambda x, t: t * jnp.sum(x**2), "hutchinson", samples=4, key=KEY)
+    with_time = cy.differentiate.laplacian(lambda x, t: t * jnp.sum(x**2), method="hutchinson", samples=4, key=KEY)
     assert cy.check(with_time(jnp.ones(3), 5.0)).second_value == 30.0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-BRANCHES = ("optimize",)
+BRANCHES = ("optimize", "differentiate")
 
 
 @dataclass(frozen=True)

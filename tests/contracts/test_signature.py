@@ -11,7 +11,7 @@ import pytest
 from cycloid.core.functions import Traceable
 
 # Branches whose public names are held to the contract; one word here and a branch joins.
-BRANCHES = ("optimize",)
+BRANCHES = ("optimize", "differentiate")
 COMMON = ("key", "tol", "method", "max_steps", "mesh", "samples", "steps", "batch_size", "order", "q", "throw")
 
 
@@ -27,7 +27,7 @@ def public():
 def methods():
     for branch in BRANCHES:
         module = importlib.import_module(f"cycloid.{branch}")
-        for name, cls in module.METHODS.items():
+        for name, cls in getattr(module, "METHODS", {}).items():
             yield pytest.param(name, cls, id=f"{branch}, {name}")
 
 
@@ -35,7 +35,10 @@ def documented(thing):
     """The names under Args: in a docstring, or None without such a section."""
     text = inspect.getdoc(thing) or ""
     section = re.search(r"^Args:\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
-    return None if section is None else re.findall(r"^    (\w+):", section.group(1), re.MULTILINE)
+    if section is None:
+        return None
+    lines = re.findall(r"^    (\w+(?:, \w+)*):", section.group(1), re.MULTILINE)  # "lower, upper: the box"
+    return [name for line in lines for name in line.split(", ")]
 
 
 def arguments(thing):

@@ -50,7 +50,15 @@ def grad(f: Function | str, argnums: int | Sequence[int] | None = None, has_aux:
 def value_and_grad(f: Function | str, argnums: int | Sequence[int] | None = None, has_aux: bool = False) -> Function:
     """The value and the gradient in one pass: (f(x), ∇f(x)), or ((f(x), aux), ∇f(x)) with `has_aux`.
 
-    Arguments, parameters, errors, transformations and cost are those of `grad`.
+    Parameters, errors, transformations and cost are those of `grad`.
+
+    Args:
+        f: the function with one real value: callable, formula or text.
+        argnums: the positional argument(s) to differentiate, as for `grad`.
+        has_aux: whether f returns (value, aux).
+
+    Returns:
+        A function called like f.
 
     Example:
         >>> from cycloid.differentiate import value_and_grad

@@ -29,7 +29,7 @@ METHODS = ("forward", "hutchinson")
 CACHE = 2**19
 
 
-def laplacian(u: Function | str, method: str = "forward", samples: int = 64, key: Any = None) -> Function:
+def laplacian(u: Function | str, *, method: str = "forward", samples: int = 64, key: Any = None) -> Function:
     """The Laplacian Δu = Σ_i ∂²u/∂x_i² of a field.
 
     By the forward Laplacian: value, gradient rows and Laplacian are carried together through the program of u. A batch

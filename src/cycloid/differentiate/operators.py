@@ -30,7 +30,7 @@ from cycloid.differentiate.series import nth_derivative
 Function = Callable[..., Any]
 
 
-def derivative(f: Function | str, order: int = 1, argnum: int = 0) -> Function:
+def derivative(f: Function | str, *, order: int = 1, argnum: int = 0) -> Function:
     r"""The derivative of a function of a real number, of any order.
 
     df(x) = dⁿf/dxⁿ with n = `order` and x the argument `argnum` of f. Orders 1 and 2 by forward mode, from order 3 by

@@ -173,6 +173,14 @@ def _block(matrix: Any, rows: tuple[int, int], columns: tuple[int, int], tall: t
 def as_matrix(tree: Any, rows: Any, columns: Any = None) -> jax.Array:
     """Undo `blocks` for arrays: the matrix of a derivative that has the form of pytrees, as `jacobian` returns it.
 
+    Args:
+        tree: the derivative; for a Hessian of a pytree, blocks by row and by column.
+        rows: a pytree with the shapes of the function's values (of its point, for a Hessian).
+        columns: the same of its point; by default that of the rows.
+
+    Raises:
+        ValueError: when the blocks are not as many as rows and columns ask for.
+
     Example:
         >>> point = {"a": np.zeros(2), "b": 0.0}
         >>> as_matrix(blocks(np.arange(9.0).reshape(3, 3), point), point).tolist()
