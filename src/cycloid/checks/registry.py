@@ -14,6 +14,8 @@ REGISTRY = Registry(
         "cycloid.optimize": (
             "cycloid.checks.descent",
             "cycloid.checks.contests",
+            "cycloid.checks.milestones",
+            "cycloid.checks.stability",
             "cycloid.checks.fits",
             "cycloid.checks.equations",
         ),

@@ -14,6 +14,8 @@ REGISTRY = Registry(
         "cycloid.optimize": (
             "cycloid.figures.walks",
             "cycloid.figures.contests",
+            "cycloid.figures.milestones",
+            "cycloid.figures.stability",
             "cycloid.figures.fits",
             "cycloid.figures.searches",
         ),

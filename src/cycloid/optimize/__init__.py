@@ -16,11 +16,11 @@ from cycloid.optimize.first_order import (
     Nesterov,
     RMSprop,
 )
-from cycloid.optimize.hessian_free import HessianFree
 from cycloid.optimize.global_search import global_minimize
+from cycloid.optimize.goals import Milestones, milestones
+from cycloid.optimize.hessian_free import HessianFree
 from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, LevenbergMarquardt
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
-from cycloid.optimize.milestones import Milestones, milestones
 from cycloid.optimize.model_objectives import AbstractCurvatureMethod, ModelObjective, model_objective
 from cycloid.optimize.natural_gradients import KFAC, NaturalGradient
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
@@ -29,6 +29,7 @@ from cycloid.optimize.residuals import least_squares
 from cycloid.optimize.roots import Root, fixed_point, root
 from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
+from cycloid.optimize.step_limits import Edge, Stability, edge_of_stability, stability
 from cycloid.optimize.trust_regions import TrustRegion
 from cycloid.optimize.walks import Trace
 
@@ -49,6 +50,7 @@ __all__ = [
     "AtMost",
     "BarzilaiBorwein",
     "ConjugateGradient",
+    "Edge",
     "Equal",
     "Fit",
     "FromOptax",
@@ -68,9 +70,11 @@ __all__ = [
     "RMSprop",
     "Race",
     "Root",
+    "Stability",
     "Trace",
     "TrustRegion",
     "apply_update",
+    "edge_of_stability",
     "fit_curve",
     "fixed_point",
     "from_optax",
@@ -82,5 +86,6 @@ __all__ = [
     "model_objective",
     "race",
     "root",
+    "stability",
     "sweep",
 ]

@@ -98,7 +98,7 @@ def milestones(
 
     Example:
         >>> found = milestones("x^2 + 100y^2", [1.0, 1.0], targets=[1e-3], methods=["gradient-descent", "momentum"],
-        ...                    evaluations=400)
+        ...                    evaluations=1000)
         >>> found.value["method"], found.value["times"][1] > 2
         (['gradient-descent', 'momentum'], True)
 
