@@ -1,12 +1,12 @@
 """Extreme eigenvalues of a symmetric operator: thick-restart block Lanczos, in one compiled program.
 
-A step makes BLOCK products and takes the part in the basis out of them, on the rows that are filled alone: these lie in
-chunks of their own, so that the empty ones are never read, and a block reads them once where single vectors would read
-them BLOCK times. All coefficients of that projection are kept. The projected operator H is therefore what the products
-really gave, noise and loss of symmetry included, and residuals follow from it: single-precision products of a trained
-network are often noisier than their size tells, and recurrences that trust symmetry then report eigenvalues that are
-none. A full basis is replaced by the best of its Ritz vectors. An eigenvalue repeated up to BLOCK times is found as
-often.
+A step makes BLOCK products and takes the part in the basis out of them, on the rows that are filled alone: a block
+reads these twice, where single vectors would read them BLOCK times as often. The basis lies tile by tile, TILE columns
+of all its rows together: rows far apart push each other out of the caches. All coefficients of that projection are
+kept. The projected operator H is therefore what the products really gave, noise and loss of symmetry included, and
+residuals follow from it: single-precision products of a trained network are often noisier than their size tells, and
+recurrences that trust symmetry then report eigenvalues that are none. A full basis is replaced by the best of its Ritz
+vectors. An eigenvalue repeated up to BLOCK times is found as often.
 
 Reference: K. Wu and H. Simon, Thick-restart Lanczos method for large symmetric eigenvalue problems, SIAM J. Matrix
 Analysis and Applications 22, 2000; G. H. Golub and R. Underwood, The block Lanczos method for computing eigenvalues,
@@ -23,12 +23,12 @@ import jax.numpy as jnp
 
 # Vectors that are multiplied together.
 BLOCK = 4
-# Rows of a chunk of the basis.
+# Rows of a basis come in so many.
 ROWS = 16
-# Columns of a tile when the basis is rotated, and of a wide one when it is projected on: what fits a core's caches.
-TILE, WIDE = 2048, 16384
-# Programs of the projection, for so many numbers of chunks that are filled.
-BRANCHES = 6
+# Columns of a tile: with all its rows it fits a core's second cache.
+TILE = 2048
+# The filled rows are read up to a multiple of this, or of more where a basis is so long that it took more programs.
+READ, PROGRAMS = 8, 12
 # A direction shorter than this share of the product it came from carries rounding along the basis: projected again.
 CLEAN = 0.05
 # How many units in the last place a product and the sums over its long vectors may be off.
@@ -41,8 +41,8 @@ class Progress(NamedTuple):
     """Where a run stands.
 
     Args:
-        chunks: orthonormal rows V of the basis, arrays of shape (ROWS, n).
-        newest: the block whose products come next; stands in the chunks as well.
+        basis: orthonormal rows V, of shape (tiles, rows, TILE).
+        newest: the block whose products come next, of shape (BLOCK, n); stands in the basis as well.
         last: the first row of that block: so many products are known.
         projected: H with A v_j = Σ_i H_ij v_i for those j, shape (rows, rows).
         values, residuals, rotation: of the Ritz pairs, largest magnitude first; rows of `rotation` are coefficients.
@@ -50,7 +50,7 @@ class Progress(NamedTuple):
         finished: whether all residuals are allowed, or something is not finite.
     """
 
-    chunks: tuple[Any, ...]
+    basis: Any
     newest: Any
     last: Any
     projected: Any
@@ -81,8 +81,7 @@ class Found(NamedTuple):
 
 def padded(n: int) -> int:
     """The length of vectors that `extreme_eigenvalues` takes for a dimension n."""
-    width = WIDE if n > 4 * WIDE else TILE
-    return -(-n // width) * width
+    return -(-n // TILE) * TILE
 
 
 def extreme_eigenvalues(
@@ -101,11 +100,11 @@ def extreme_eigenvalues(
         max_products: where to stop.
     """
     spare = start[:, :n]
-    first = jax.lax.fori_loop(0, 2, lambda _, block: _orthonormal(block)[0], start)
-    chunks = tuple(jnp.zeros((ROWS, start.shape[1]), start.dtype) for _ in range(rows // ROWS))
+    first = jax.lax.fori_loop(0, 2, lambda _, block: _orthonormal(block, _gram(block))[0], start)
+    basis = jnp.zeros((start.shape[1] // TILE, rows, TILE), start.dtype)
     zero, none = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     begin = Progress(
-        _put(chunks, zero, first), first, zero, jnp.zeros((rows, rows), start.dtype), jnp.zeros(k, start.dtype),
+        _put(basis, zero, first), first, zero, jnp.zeros((rows, rows), start.dtype), jnp.zeros(k, start.dtype),
         jnp.full(k, jnp.inf, start.dtype), jnp.eye(rows, dtype=start.dtype), zero, none,
     )  # fmt: skip
     unfinished = lambda p: ~p.finished & (p.products + BLOCK <= max_products)
@@ -116,7 +115,7 @@ def extreme_eigenvalues(
         return _when(unfinished(p), lambda p: _restart(p, k), p)
 
     end = jax.lax.while_loop(unfinished, cycle, begin)
-    vectors = _combined(end.chunks, end.rotation[:k])
+    vectors = _combined(end.basis, end.rotation[:k])
     return Found(end.values, end.residuals, vectors, end.products, end.finished & jnp.all(jnp.isfinite(end.values)))
 
 
@@ -143,8 +142,8 @@ def _step(p: Progress, product: Product, spare: Any) -> Progress:
     )  # fmt: skip
 
     def turn(c: _Cleaning) -> _Cleaning:
-        left, taken = _cleaned(p.chunks, j + BLOCK, c.block)
-        fresh, mixing = _orthonormal(left)
+        left, taken, gram = _cleaned(p.basis, j + BLOCK, c.block)
+        fresh, mixing = _orthonormal(left, gram)
         first = c.turn == 0
         # What later turns take out of unit vectors is rounding, and forgotten.
         coefficients = jnp.where(first, taken, c.coefficients)
@@ -162,48 +161,49 @@ def _step(p: Progress, product: Product, spare: Any) -> Progress:
     projected = jax.lax.dynamic_update_slice_in_dim(p.projected, done.coefficients, j, 1)
     projected = jax.lax.dynamic_update_slice(projected, done.coupling.T, (j + BLOCK, j))
     return p._replace(
-        chunks=_put(p.chunks, j + BLOCK, done.block), newest=done.block, last=j + BLOCK, projected=projected,
+        basis=_put(p.basis, j + BLOCK, done.block), newest=done.block, last=j + BLOCK, projected=projected,
         products=p.products + BLOCK,
     )  # fmt: skip
 
 
-def _orthonormal(block: Any) -> tuple[Any, Any]:
+def _orthonormal(block: Any, gram: Any) -> tuple[Any, Any]:
     """Orthonormal rows X and the square M with M X = block; for a block of low rank some rows of X are rounding."""
-    gram = jnp.stack([block @ row for row in block])
     squares, turned = jnp.linalg.eigh((gram + gram.T) / 2)
     lengths = jnp.sqrt(jnp.maximum(squares, 0.0))
     safe = jnp.where(lengths > 0, lengths, 1.0)
     return (turned / safe).T @ block, turned * lengths
 
 
-def _cleaned(chunks: tuple[Any, ...], filled: Any, block: Any) -> tuple[Any, Any]:
-    """A block without its components along the first rows, and these; chunks that hold none of them are not read."""
-    every = -(-len(chunks) // BRANCHES)
+def _gram(block: Any) -> Any:
+    return jnp.stack([block @ row for row in block])
 
-    def reading(count: int) -> Callable[[Any], tuple[Any, Any]]:
-        def cleaned(block: Any) -> tuple[Any, Any]:
-            parts = [_coefficients(chunk, block) for chunk in chunks[:count]]
-            empty = jnp.zeros(((len(chunks) - len(parts)) * ROWS, len(block)), block.dtype)
-            found = jnp.concatenate([*parts, empty])
+
+def _cleaned(basis: Any, filled: Any, block: Any) -> tuple[Any, Any, Any]:
+    """A block without its components along the first rows, these components, and the products of what is left."""
+    rows = basis.shape[1]
+    every = max(READ, -(-rows // PROGRAMS))
+
+    def reading(count: int) -> Callable[[Any], tuple[Any, Any, Any]]:
+        some = lambda t: jax.lax.dynamic_slice(basis, (t, 0, 0), (1, count, TILE))[0]
+
+        def cleaned(block: Any) -> tuple[Any, Any, Any]:
+            add = lambda t, sum: sum + _tile(block, t) @ some(t).T
+            found = _over_tiles(basis, add, jnp.zeros((BLOCK, count), block.dtype))
             # Rows behind the filled ones are remains of an earlier cycle.
-            found = jnp.where((jnp.arange(len(found)) < filled)[:, None], found, 0.0)
-            for p, chunk in enumerate(chunks[:count]):
-                block = block - found[p * ROWS : (p + 1) * ROWS].T @ chunk
-            return block, found
+            found = jnp.where(jnp.arange(count) < filled, found, 0.0)
+
+            def subtract(t: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+                block, gram = state
+                left = _tile(block, t) - found @ some(t)
+                return jax.lax.dynamic_update_slice(block, left, (0, t * TILE)), gram + left @ left.T
+
+            left, gram = _over_tiles(basis, subtract, (block, jnp.zeros((BLOCK, BLOCK), block.dtype)))
+            return left, jnp.pad(found, ((0, 0), (0, rows - count))).T, gram
 
         return cleaned
 
-    counts = [*range(every, len(chunks), every), len(chunks)]
-    return jax.lax.switch((filled - 1) // (every * ROWS), [reading(count) for count in counts], block)
-
-
-def _coefficients(chunk: Any, block: Any) -> Any:
-    """chunk @ blockᵀ, tile by tile: a product of so few rows with so many columns would leave the caches."""
-    n = block.shape[1]
-    width = WIDE if n % WIDE == 0 else TILE
-    cut = lambda array, t: jax.lax.dynamic_slice(array, (0, t * width), (array.shape[0], width))
-    total = jnp.zeros((chunk.shape[0], block.shape[0]), block.dtype)
-    return jax.lax.fori_loop(0, n // width, lambda t, sum: sum + cut(chunk, t) @ cut(block, t).T, total)
+    counts = [*range(every, rows, every), rows]
+    return jax.lax.switch((filled - 1) // every, [reading(count) for count in counts], block)
 
 
 def _turned(spare: Any, like: Any, places: Any) -> Any:
@@ -212,10 +212,18 @@ def _turned(spare: Any, like: Any, places: Any) -> Any:
     return jnp.zeros_like(like).at[:, : spare.shape[1]].set(shifted / jnp.linalg.norm(shifted, axis=1, keepdims=True))
 
 
-def _put(chunks: tuple[Any, ...], row: Any, block: Any) -> tuple[Any, ...]:
-    """The chunks with a block of rows written, in place; blocks do not straddle chunks."""
-    write = lambda p: lambda chunk: jax.lax.dynamic_update_slice_in_dim(chunk, block, row - p * ROWS, 0)
-    return tuple(_when(row // ROWS == p, write(p), chunk) for p, chunk in enumerate(chunks))
+def _put(basis: Any, row: Any, block: Any) -> Any:
+    """The basis with a block of rows written, in place."""
+    write = lambda t, basis: jax.lax.dynamic_update_slice(basis, _tile(block, t)[None], (t, row.astype(t.dtype), 0))
+    return _over_tiles(basis, write, basis)
+
+
+def _tile(block: Any, t: Any) -> Any:
+    return jax.lax.dynamic_slice(block, (0, t * TILE), (block.shape[0], TILE))
+
+
+def _over_tiles(basis: Any, step: Callable[[Any, Any], Any], state: Any) -> Any:
+    return jax.lax.fori_loop(0, basis.shape[0], step, state)
 
 
 def _when(flag: Any, change: Callable[[Any], Any], state: Any) -> Any:
@@ -260,28 +268,17 @@ def _restart(p: Progress, k: int) -> Progress:
     out = jax.lax.dynamic_slice_in_dim(H, p.last, BLOCK)
     projected = projected.at[keep : keep + BLOCK, :keep].set(out @ rotation.T)
     here = jnp.asarray(keep, jnp.int32)
-    return p._replace(chunks=_put(_rotated(p.chunks, rotation), here, p.newest), last=here, projected=projected)
+    return p._replace(basis=_put(_rotated(p.basis, rotation), here, p.newest), last=here, projected=projected)
 
 
-def _rotated(chunks: tuple[Any, ...], rotation: Any) -> tuple[Any, ...]:
-    """rotation @ rows in place of the first rows, tile by tile."""
-
-    def tile(t: Any, chunks: tuple[Any, ...]) -> tuple[Any, ...]:
-        turned = rotation @ _tile(chunks, t)
-        parts = [turned[at : at + ROWS] for at in range(0, len(turned), ROWS)]
-        write = lambda chunk, part: jax.lax.dynamic_update_slice(chunk, part, (0, t * TILE))
-        return (*map(write, chunks, parts), *chunks[len(parts) :])
-
-    return jax.lax.fori_loop(0, chunks[0].shape[1] // TILE, tile, chunks)
+def _rotated(basis: Any, rotation: Any) -> Any:
+    """rotation @ rows in place of the first rows."""
+    turned = lambda t, basis: jax.lax.dynamic_update_slice(basis, (rotation @ basis[t])[None], (t, 0, 0))
+    return _over_tiles(basis, turned, basis)
 
 
-def _combined(chunks: tuple[Any, ...], rotation: Any) -> Any:
+def _combined(basis: Any, rotation: Any) -> Any:
     """rotation @ rows, the rows left as they are."""
-    out = jnp.zeros((rotation.shape[0], chunks[0].shape[1]), chunks[0].dtype)
-    write = lambda t, out: jax.lax.dynamic_update_slice(out, rotation @ _tile(chunks, t), (0, t * TILE))
-    return jax.lax.fori_loop(0, out.shape[1] // TILE, write, out)
-
-
-def _tile(chunks: tuple[Any, ...], t: Any) -> Any:
-    """Some columns of all the rows."""
-    return jnp.concatenate([jax.lax.dynamic_slice(chunk, (0, t * TILE), (ROWS, TILE)) for chunk in chunks])
+    out = jnp.zeros((rotation.shape[0], basis.shape[0] * TILE), basis.dtype)
+    write = lambda t, out: jax.lax.dynamic_update_slice(out, rotation @ basis[t], (0, t * TILE))
+    return _over_tiles(basis, write, out)
