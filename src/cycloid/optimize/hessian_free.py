@@ -15,7 +15,7 @@ from cycloid.optimize.methods import AbstractGradientMethod, Info, Objective, op
 from cycloid.optimize.model_objectives import AbstractCurvatureMethod, Flat, ModelObjective, require_model
 
 PRECONDITIONERS = ("none", "diagonal", "kfac")
-# A step whose predicted descent is below this many roundings of |f| is not judged by f.
+# A step whose predicted change is below this many roundings of |f| is not judged by f.
 ROUNDINGS = 10
 # Of the sum of squares that estimates the diagonal of the curvature.
 SAMPLES = 8
@@ -150,9 +150,9 @@ class HessianFree(AbstractCurvatureMethod):
         return update, state._replace(count=state.count + 1, starter=starter), info
 
     def _newton(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Info]:
-        whole = Flat(objective, params)
+        flat = Flat(objective, params)
         value, tree = objective.value_and_grad(params)
-        gradient = whole.ravel(tree)
+        gradient = flat.ravel(tree)
         part = objective
         if isinstance(objective, ModelObjective):
             part = objective.some(self.rows, self._key(state, 0))
@@ -166,13 +166,13 @@ class HessianFree(AbstractCurvatureMethod):
             most=self.most,
             precision=self.precision,
         )
-        after = lambda p: whole.value(whole.x + p)
+        after = lambda p: flat.value(flat.x + p)
         step, reached, tries = backtrack(after, solved)
         slope = gradient @ step
         promised = slope + step @ product(step) / 2
-        seen = -promised > ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(value)
-        goal = jnp.where(seen, slope, jnp.inf)  # below rounding f cannot tell: the model is believed
-        share, reached, more = shorten(after, step, reached, value, jnp.where(jnp.isfinite(goal), goal, 0.0))
+        seen = jnp.abs(promised) > ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(value)
+        limit = jnp.where(seen, value, jnp.inf)  # below rounding f cannot tell, and the model is believed
+        share, reached, more = shorten(after, step, reached, limit, slope)
         taken = jnp.isfinite(reached) & ((reached < value) | ~seen)
         ratio = jnp.where(seen, (reached - value) / promised, 1.0)
         ratio = jnp.where(taken, ratio, 0.0)
@@ -181,7 +181,7 @@ class HessianFree(AbstractCurvatureMethod):
             damping=adapted(damping, ratio, 1.5, self.floor).astype(damping.dtype),
             warm=jnp.where(taken, solved.step, 0.0).astype(state.warm.dtype),
         )
-        update = whole.unravel(jnp.where(taken, share * step, 0.0).astype(whole.x.dtype))
+        update = flat.unravel(jnp.where(taken, share * step, 0.0).astype(flat.x.dtype))
         return update, ahead, Info(value, tree, (3 + solved.turns + tries + more).astype(jnp.int32))
 
     def _preconditioner(
