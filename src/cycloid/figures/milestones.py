@@ -68,11 +68,12 @@ def _falls(fig: Any, found: Milestones, paces: dict[str, float] | None, dark: bo
         )
     for target in dict.fromkeys(found.value["target"]):
         fig.add_hline(y=target, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
-    ends = np.concatenate([np.ravel(runs) for runs in found.runs.values()])
-    low = min(float(np.nanmin(ends[np.isfinite(ends)])), *found.value["target"])
+    # What happens below the last target was not asked.
+    low = min(found.value["target"])
     high = max(float(np.median(runs[:, 0])) for runs in found.runs.values())
     if low > 0 and high > 2 * low:
-        fig.update_yaxes(type="log", range=[np.log10(low) - 0.05, np.log10(high) + 0.1], dtick="D2", **at)
+        dense = "D2" if high < 100 * low else 1
+        fig.update_yaxes(type="log", range=[np.log10(low) - 0.15, np.log10(high) + 0.1], dtick=dense, **at)
     fig.update_xaxes(title="evaluations" if paces is None else "seconds", **at)
 
 

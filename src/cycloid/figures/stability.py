@@ -32,21 +32,21 @@ def stability_figure(found: Stability, *, title: str = "How long may a step be?"
     for keep, colour, name in ((stable, c["green"], "comes closer"), (~stable, c["warm"], "goes away")):
         dots(fig, rates[keep], growth[keep], name, colour, size=7, hovertemplate="rate %{x:.5g}: × %{y:.5g} a step")
     exact(fig, 1.0, "", dark=dark)
-    fig.add_vline(
-        x=limit, line={"color": c["ink"], "width": 1, "dash": "dot"}, annotation={
-            "text": "2/λmax", "font": {"size": 12, "color": c["ink"]}, "xanchor": "left",
-        }, annotation_position="top right",
-    )  # fmt: skip
+    fig.add_vline(x=limit, line={"color": c["ink"], "width": 1, "dash": "dot"})
+    fig.add_annotation(  # on a logarithmic axis an annotation stands at the exponent
+        x=np.log10(limit), y=1.0, yref="paper", text="2/λmax", xanchor="right", xshift=-6, font={"color": c["ink"]}
+    )
     for keep, colour, name, place in (
         (stable, c["green"], "comes closer", 0.02),
         (~stable, c["warm"], "goes away", 0.98),
     ):
         if keep.any():
             fig.add_annotation(
-                x=place, xref="paper", y=0.06 if place < 0.5 else 0.94, yref="paper", text=name,
+                x=place, xref="paper", y=0.02 if place < 0.5 else 0.94, yref="paper", text=name,
                 xanchor="left" if place < 0.5 else "right", font={"color": colour, "size": 14},
             )  # fmt: skip
-    fig.update_xaxes(title="learning rate η", type="log", exponentformat="power")
+    ends = np.log10([rates.min(), rates.max()]) + [-0.05, 0.05]
+    fig.update_xaxes(title="learning rate η", type="log", range=ends, dtick="D2")
     return fig.update_yaxes(title="error after a step / before")
 
 
