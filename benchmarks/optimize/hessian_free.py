@@ -259,7 +259,10 @@ def small_batches() -> None:
 def report() -> None:
     """The page."""
     record = json.loads(FILE.read_text(encoding="utf-8"))
-    parts = ["# Benchmark: Hessian-free optimization", " ".join((__doc__ or "").split("\n\n")[1].split()[:-13]) + "."]
+    parts = [
+        "# Benchmark: Hessian-free optimization",
+        " ".join((__doc__ or "").partition("\n\n")[2].partition(" It runs in pieces")[0].split()),
+    ]
     parts += ["## The deep autoencoder: CPU seconds to a loss of 14.0", *_autoencoder(record)]
     for case, title in (("deep-linear", "A deep linear network: ten layers of 16, mean squared error 1e-5"),
                         ("recurrent", "A recurrent network that must remember over 50 steps, mean squared error 0.01"),
