@@ -38,14 +38,14 @@ def stability_figure(found: Stability, *, title: str = "How long may a step be?"
     )
     for keep, colour, name, place in (
         (stable, c["green"], "comes closer", 0.02),
-        (~stable, c["warm"], "goes away", 0.98),
+        (~stable, c["warm"], "goes away", 0.9),
     ):
         if keep.any():
             fig.add_annotation(
                 x=place, xref="paper", y=0.02 if place < 0.5 else 0.94, yref="paper", text=name,
                 xanchor="left" if place < 0.5 else "right", font={"color": colour, "size": 14},
             )  # fmt: skip
-    ends = np.log10([rates.min(), rates.max()]) + [-0.05, 0.05]
+    ends = [float(np.log10(rates.min())) - 0.05, float(np.log10(rates.max())) + 0.05]
     fig.update_xaxes(title="learning rate η", type="log", range=ends, dtick="D2")
     return fig.update_yaxes(title="error after a step / before")
 
