@@ -48,8 +48,8 @@ def _count(question: Question, found: Milestones, method: Any, goal: float, coun
                    asked["spread"], asked["score"], asked["every"])  # fmt: skip
     starts, keys, draw = field.line_up(tuning=False)
     x = jax.tree.map(lambda leaf: leaf[0], starts)
-    f = question.function if field.course.stochastic else as_objective(question.function, x)
-    batch = (lambda turn: (jax.random.fold_in(keys[0], turn),)) if field.course.stochastic else lambda _: ()
+    f: Any = question.function if field.course.stochastic else as_objective(question.function, x)
+    batch = lambda turn: (jax.random.fold_in(keys[0], turn),) if field.course.stochastic else ()
     slope, state = jax.jit(jax.grad(f)), method.init(x)
     draws = jax.random.split(draw, 16)
     mean = lambda x: np.mean([float(f(x, k)) for k in draws])

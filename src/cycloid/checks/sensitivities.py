@@ -42,7 +42,9 @@ def _slopes_card(result: Sensitivity, question: Question) -> Card:
     claim = "the partial derivatives"
     if not np.all(np.isfinite(claimed)):
         return unchecked(claim, "automatic differentiation", claimed.tolist(), "They are not finite here.")
-    room = Room(float(np.finfo(x.dtype).eps), 1.0 + float(np.abs(claimed).max()) + abs(float(np.asarray(result.output))))
+    room = Room(
+        float(np.finfo(x.dtype).eps), 1.0 + float(np.abs(claimed).max()) + abs(float(np.asarray(result.output)))
+    )
     if is_analytic(f, jnp.asarray(x)):
         again, allowed, words = complex_step(f, x, np.eye(x.size)), room.rounding, "complex step"
     else:

@@ -74,9 +74,7 @@ def iterate(
     return state, steps, jax.tree.map(lambda b: b[:max_steps], buffer)
 
 
-def _while(
-    step: Callable[[Any], Any], state: Any, max_steps: int, done: Callable[[Any], Any]
-) -> tuple[Any, Any, Any]:
+def _while(step: Callable[[Any], Any], state: Any, max_steps: int, done: Callable[[Any], Any]) -> tuple[Any, Any, Any]:
     """The loop that keeps nothing and so needs no blocks: it looks after every step."""
     turn = lambda carry: (step(carry[0]), carry[1] + 1)
     unfinished = lambda carry: (carry[1] < max_steps) & ~done(carry[0])

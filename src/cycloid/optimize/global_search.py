@@ -107,13 +107,16 @@ def _compiled(
     shift = jnp.zeros(flat.size) if key is None else jax.random.uniform(jax.random.fold_in(key, hops), (flat.size,))
     points = box.lower + width * spread_points(LOOKED_AT * starts, flat.size, shift).astype(flat.dtype)
     heights = _finite_or_high(jax.vmap(lambda v: scalar(place(v)))(points))
-    best, cost = _best(walk(points[jnp.argsort(heights)[:starts]]))
+    # f is known to rounding: among equals, a walk that met the tolerance is better than one that could not go on.
+    rounding = 1e3 * jnp.finfo(flat.dtype).eps * jnp.max(jnp.where(jnp.isfinite(heights), jnp.abs(heights), 0.0))
+    rank = lambda found: _finite_or_high(found.objective + jnp.where(found.status.ok, 0.0, rounding))
+    best, cost = _best(walk(points[jnp.argsort(heights)[:starts]]), rank)
     hop_keys = jax.random.split(key, hops) if key is not None else ()
     for hop_key in hop_keys:
         noise = jax.random.normal(hop_key, (starts, flat.size), flat.dtype)
         around = box.clip(ravel_pytree(split(best.x)[0])[0] + HOP * width * noise)
-        found, more = _best(walk(around))
-        better = _finite_or_high(found.objective) < _finite_or_high(best.objective)
+        found, more = _best(walk(around), rank)
+        better = rank(found) < rank(best)
         best = jax.tree.map(lambda new, old, better=better: jnp.where(better, new, old), found, best)
         cost = cost + more
     return Minimum(
@@ -130,9 +133,9 @@ def _compiled(
     )
 
 
-def _best(found: Solution) -> tuple[Solution, Any]:
+def _best(found: Solution, rank: Callable[[Solution], Any]) -> tuple[Solution, Any]:
     """The lowest of a batch, and what all of it cost."""
-    at = jnp.argmin(_finite_or_high(found.objective))
+    at = jnp.argmin(rank(found))
     return jax.tree.map(lambda leaf: leaf[at], found), jnp.sum(found.evaluations)
 
 
