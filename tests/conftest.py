@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # One thread an XLA program: with xdist, programs that each want every core slow each other down.
@@ -16,6 +17,7 @@ from jaxtyping import install_import_hook
 install_import_hook("cycloid", "shape_checks.check_shapes")
 
 import jax
+import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
@@ -32,3 +34,16 @@ settings.register_profile(
 )
 settings.register_profile("thorough", parent=settings.get_profile("cycloid"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cycloid"))
+
+# Programs compiled for thousands of tests would use up the memory maps that Linux gives a process (65 530 by default),
+# and XLA ends with a segmentation fault when there are none left. Above this many they are let go.
+MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def let_go_of_programs() -> Iterator[None]:
+    """After a file of tests, when the process has many programs."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
+        jax.clear_caches()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -115,12 +116,18 @@ async def collect(session):
     return parse("".join([part async for part in session.events()]))
 
 
+def heard(session):
+    """All events of a session, in a thread of its own: a browser opened by other tests keeps a loop in this one."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(lambda: asyncio.run(collect(session))).result()
+
+
 def test_workers_are_few_and_the_others_wait_their_turn():
     story = StoryTeller()
     sessions = Sessions(story, workers=2)
     runs = [sessions.start(order(seed=7)) for _ in range(5)]
     story.gate.set()
-    endings = [asyncio.run(collect(run))[-1][1] for run in runs]
+    endings = [heard(run)[-1][1] for run in runs]
     sessions.close()
     assert endings == ["finished"] * 5
     assert story.most == 2
@@ -134,8 +141,8 @@ def test_too_many_waiting_runs_are_refused_and_a_free_place_is_taken_again():
         sessions.start(order())
     story.gate.set()
     for run in runs:
-        asyncio.run(collect(run))
-    assert asyncio.run(collect(sessions.start(order())))[-1][1] == "finished"
+        heard(run)
+    assert heard(sessions.start(order()))[-1][1] == "finished"
     sessions.close()
 
 
@@ -144,7 +151,7 @@ def test_old_runs_are_forgotten():
     runs = []
     for _ in range(KEPT + 3):
         runs.append(sessions.start(order()))
-        asyncio.run(collect(runs[-1]))
+        heard(runs[-1])
     sessions.start(order())
     assert sessions.get(runs[0].id) is None
     assert sessions.get(runs[-1].id) is runs[-1]
@@ -170,6 +177,6 @@ def test_stopping_the_lab_sends_listeners_home_and_ends_the_runs():
     first, second = sessions.start(order(seed=7)), sessions.start(order(seed=7))
     sessions.close()
     for run in (first, second):
-        assert asyncio.run(collect(run))[-1][2] == {"message": "The lab was stopped."}
+        assert heard(run)[-1][2] == {"message": "The lab was stopped."}
     sessions._pool.shutdown(wait=True)
     assert story.running == 0

@@ -13,7 +13,10 @@ from cycloid.problems import MORE_GARBOW_HILLSTROM
 KNOWN_MISSES: dict[str, str] = {}
 # The searching methods, and what each is asked for.
 SEARCHING = ("conjugate-gradient", "lbfgs", "bfgs", "newton", "trust-region")
-SOME = ("rosenbrock", "beale", "helical-valley", "bard", "broyden-tridiagonal", "trigonometric")
+SOME = ("rosenbrock", "helical-valley")
+MORE = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("beale", "bard", "broyden-tridiagonal", "trigonometric")
+]
 
 
 def solve(problem, method=None, dtype=float):
@@ -34,7 +37,7 @@ def test_the_default_solves_it(name):
     assert solved == (name not in KNOWN_MISSES), (found.status, float(found.objective), float(found.gradient_norm))
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", [*SOME, *MORE])
 @pytest.mark.parametrize("method", SEARCHING)
 def test_every_searching_method_solves_some(method, name):
     problem = MORE_GARBOW_HILLSTROM[name]

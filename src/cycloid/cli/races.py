@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -43,7 +44,6 @@ def race(what: str, start: str | None, names: str | None, as_json: bool, **optio
         return race_formula(f, read_point(start, "--from"), chosen, as_json=as_json, **options)
     if start is not None or options["seconds"] is not None:
         raise ValueError("cycloid race digits takes no --from and no --seconds: its networks draw their own starts.")
-    cy.enable_all_cores()
     return _digits(read_names(names or METHODS), as_json=as_json, **options)
 
 
@@ -57,6 +57,8 @@ def _digits(names: list[str], *, tasks: tuple[str, ...], as_json: bool, **option
     chosen = tasks or tuple(TASKS)
     if options["figure_path"] and len(chosen) > 1:
         raise ValueError(f"a figure shows one task: add --task {chosen[0]}, or another of {', '.join(chosen)}.")
+    with contextlib.suppress(RuntimeError):  # where JAX has started, on the devices there are
+        cy.enable_all_cores()
     answers, ok = [], True
     for name in chosen:
         found = _contest(TASKS[name], names, **options)
