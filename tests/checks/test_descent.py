@@ -62,8 +62,9 @@ def test_formulas_and_dicts_are_checked():
     assert cy.check(found).agrees
 
 
-def test_a_kink_at_the_minimum_is_said():
-    found = cy.optimize.minimize(lambda x: jnp.sum(jnp.abs(x) ** 1.5), (0.0, 0.0), throw=False)
+@pytest.mark.parametrize("start", [(1.0, 1.0), (1.0, 0.7), (0.0, 0.0)])
+def test_a_kink_at_the_minimum_is_said(start):
+    found = cy.optimize.minimize(lambda x: jnp.sum(jnp.abs(x) ** 1.5), start, throw=False)
     card = cy.check(found)
     assert curvature(card).verdict == "cannot be checked"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cycloid.cli.output import command, emit, number, read_box, show_card, show_figure, table
+from cycloid.cli.output import command, number, read_box, show_result, table
 
 
 @click.command(name="critical-points")
@@ -33,15 +33,7 @@ def critical_points(
     result = cy.differentiate.critical_points(
         f, lower, upper, key=jax.random.key(seed), constraint=constraint, certify=not no_proof, throw=False
     )
-    card = cy.check(result) if check else None
-    if figure_path:
-        show_figure(cy.figure(result), figure_path, as_json)
-    if as_json:
-        emit({**result.to_dict(), "sentence": result.sentence, "card": card})
-    else:
-        _print(f, result)
-        show_card(card)
-    return 0 if result.status.ok and (card is None or card.verdict != "disagrees") else 1
+    return show_result(result, lambda: _print(f, result), check=check, figure_path=figure_path, as_json=as_json)
 
 
 def _print(f: Any, result: Any) -> None:

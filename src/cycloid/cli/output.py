@@ -146,6 +146,25 @@ def listing(pairs: Mapping[str, Any]) -> None:
         click.echo(f"{name:<{width}}  {value if isinstance(value, str) else number(value, 12)}")
 
 
+def show_result(result: Any, show: Callable[[], None], *, check: bool, figure_path: str | None, as_json: bool) -> int:
+    """Print a result that has a sentence, as JSON or by `show`, with its card and picture where asked for.
+
+    Returns:
+        The exit code: 0 when the answer may be used, 1 when not.
+    """
+    import cycloid as cy
+
+    card = cy.check(result) if check else None
+    if figure_path:
+        show_figure(cy.figure(result), figure_path, as_json)
+    if as_json:
+        emit({**result.to_dict(), "sentence": result.sentence, "card": card})
+    else:
+        show()
+        show_card(card)
+    return 0 if result.status.ok and (card is None or card.verdict != "disagrees") else 1
+
+
 def show_card(card: Any) -> None:
     """Print a verification card, when there is one."""
     if card is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cycloid.cli.output import command, emit, listing, number, read_box, read_point, show_card, show_figure, table
+from cycloid.cli.output import command, listing, number, read_box, read_point, show_result, table
 
 
 @click.command()
@@ -41,15 +41,7 @@ def sensitivity(
         f, x, **ranges, samples=samples, distribution="normal" if normal else "uniform", key=jax.random.key(seed),
         throw=False,
     )  # fmt: skip
-    card = cy.check(result) if check else None
-    if figure_path:
-        show_figure(cy.figure(result), figure_path, as_json)
-    if as_json:
-        emit({**result.to_dict(), "sentence": result.sentence, "card": card})
-    else:
-        _print(f, result)
-        show_card(card)
-    return 0 if result.status.ok and (card is None or card.verdict != "disagrees") else 1
+    return show_result(result, lambda: _print(f, result), check=check, figure_path=figure_path, as_json=as_json)
 
 
 def _share(text: str) -> float:
