@@ -166,6 +166,10 @@ def test_what_is_kept_does_not_abort_the_compiler() -> None:
     check_hessian(["sort", "laplace"])  # of a counted loop in its place XLA's analysis once ended the process
 
 
+def test_one_entry_read_at_every_place() -> None:
+    check_hessian(["graph", "loop"])  # two edges of a multigraph alike: one coefficient stands for both
+
+
 programs = st.lists(st.sampled_from(list(STEPS)), min_size=2, max_size=4)
 short_programs = st.lists(st.sampled_from(list(STEPS)), min_size=1, max_size=2)
 

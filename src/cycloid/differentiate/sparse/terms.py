@@ -133,10 +133,12 @@ def spread(array: Any, shape: Sequence[int]) -> Any:
 
 
 def taken(array: Any, chosen: np.ndarray) -> Any:
-    """Chosen positions of the first axis: a slice where they lie evenly."""
+    """Chosen positions of the first axis: a slice where they lie evenly, one position repeated included."""
     index = from_table(np.asarray(chosen))
     if index.table is None and len(chosen) and index.strides[0] >= 0:
-        step = max(1, index.strides[0])
+        step = index.strides[0]
+        if step == 0:
+            return spread(array[index.offset : index.offset + 1], (len(chosen), *array.shape[1:]))
         return array[index.offset : index.offset + step * (len(chosen) - 1) + 1 : step]
     if isinstance(array, np.ndarray):
         return array[chosen]
