@@ -1,26 +1,37 @@
-"""Training: real data in, a model out, and the whole chain between them open to the eye."""
+"""Training: real data in, a model out, and the whole chain between them open to the eye.
 
-from typing import TYPE_CHECKING, Any
+Names load when they are used, so that a loop of another framework is watched without loading JAX.
+"""
 
-from cycloid.learn.losses import LOSSES
-from cycloid.train.comparisons import Comparison, Standing, compare
-from cycloid.train.drivers import fit
-from cycloid.train.metrics import METRICS
-from cycloid.train.models import MODELS, Blueprint, linear, logistic, mlp, softmax
-from cycloid.train.preparation import Data, Preparation
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cycloid.core.laziness import exports
 
 if TYPE_CHECKING:
+    from cycloid.learn.losses import LOSSES
+    from cycloid.train.comparisons import Comparison, Standing, compare
     from cycloid.train.data import load
+    from cycloid.train.drivers import fit
+    from cycloid.train.evidence import Evidence
+    from cycloid.train.findings import FAULTS, Finding
+    from cycloid.train.metrics import METRICS
+    from cycloid.train.models import MODELS, Blueprint, linear, logistic, mlp, softmax
+    from cycloid.train.preparation import Data, Preparation
     from cycloid.train.sources import BUNDLED
 
 __all__ = [
     "BUNDLED",
+    "FAULTS",
     "LOSSES",
     "METRICS",
     "MODELS",
     "Blueprint",
     "Comparison",
     "Data",
+    "Evidence",
+    "Finding",
     "Preparation",
     "Standing",
     "compare",
@@ -32,15 +43,16 @@ __all__ = [
     "softmax",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """What reads tables loads pandas, and only when it is named."""
-    if name == "load":
-        from cycloid.train.data import load
-
-        return load
-    if name == "BUNDLED":
-        from cycloid.train.sources import BUNDLED
-
-        return BUNDLED
-    raise AttributeError(f"cycloid.train has no {name!r}; it has {', '.join(__all__)}.")
+_HOMES = {
+    "LOSSES": "cycloid.learn.losses",
+    **dict.fromkeys(("Comparison", "Standing", "compare"), "cycloid.train.comparisons"),
+    "load": "cycloid.train.data",
+    "fit": "cycloid.train.drivers",
+    "Evidence": "cycloid.train.evidence",
+    **dict.fromkeys(("FAULTS", "Finding"), "cycloid.train.findings"),
+    "METRICS": "cycloid.train.metrics",
+    **dict.fromkeys(("MODELS", "Blueprint", "linear", "logistic", "mlp", "softmax"), "cycloid.train.models"),
+    **dict.fromkeys(("Data", "Preparation"), "cycloid.train.preparation"),
+    "BUNDLED": "cycloid.train.sources",
+}
+__getattr__, __dir__ = exports(__name__, _HOMES)
