@@ -5,13 +5,32 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from cycloid.core.laziness import exports
 
 # framework -> (module of ours, the extra that installs it)
 FRAMEWORKS = {
     "torch": ("cycloid.adapters.torch", "torch"),
     "tensorflow": ("cycloid.adapters.tensorflow", "tensorflow"),
 }
+
+if TYPE_CHECKING:
+    from cycloid.adapters.models import Adapted, Layer
+    from cycloid.adapters.recognition import adapt
+
+_HOMES = {
+    "Adapted": "cycloid.adapters.models",
+    "Layer": "cycloid.adapters.models",
+    "adapt": "cycloid.adapters.recognition",
+}
+_load, _ = exports(__name__, _HOMES)
+
+__all__ = ["FRAMEWORKS", "Adapted", "Layer", "adapt", "adapter", "how_to_install", "is_installed"]
+
+
+def __getattr__(name: str) -> Any:
+    return _load(name)
 
 
 def is_installed(framework: str) -> bool:
