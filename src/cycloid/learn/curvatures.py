@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from cycloid.learn.losses import AbstractLoss, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError
+from cycloid.learn.losses import AbsoluteError, AbstractLoss, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError
 from cycloid.optimize.methods import Objective
-from cycloid.optimize.model_objectives import model_objective
+from cycloid.optimize.model_objectives import ModelObjective, model_objective
 
 
 def batch_objective(parts: Any, rows: Any) -> Objective:
@@ -24,8 +25,37 @@ def batch_objective(parts: Any, rows: Any) -> Objective:
         return Objective(lambda params: parts.value(params, rows))
     loss = parts.recipe.loss
     penalty = (lambda params: parts.penalty_value(params)) if loss.l2 else None
+    return loss_objective(parts.outputs, loss, rows.x, rows.y, penalty=penalty)
+
+
+def loss_objective(
+    outputs: Callable[[Any, Any], Any],
+    loss: AbstractLoss,
+    x: Any,
+    y: Any,
+    *,
+    penalty: Callable[[Any], Any] | None = None,
+) -> ModelObjective:
+    """The objective mean loss(outputs(params, x), y) + penalty(params), with slopes on sampled targets where known.
+
+    Args:
+        outputs: (params, x) -> z.
+        loss: of the outputs, by example.
+        x: inputs, examples on the first axis.
+        y: targets likewise.
+        penalty: a number added to the loss.
+
+    Raises:
+        ValueError: for the absolute error, whose Gauss-Newton matrix is zero.
+    """
+    if isinstance(loss, AbsoluteError):
+        raise ValueError(
+            "the loss mae has no curvature to take: |ŷ − y| is straight on both sides of its kink, so its Gauss-Newton "
+            'matrix is zero. Train with loss="huber", which is curved near 0, or by a method of first order such as '
+            "Adam(1e-3)."
+        )
     slopes = None if type(loss) not in _SLOPES else (lambda z, y, key: sampled_slopes(loss, z, y, key))
-    return model_objective(parts.outputs, loss.examples, rows.x, rows.y, slopes=slopes, penalty=penalty)
+    return model_objective(outputs, loss.examples, x, y, slopes=slopes, penalty=penalty)
 
 
 def sampled_slopes(loss: AbstractLoss, output: Any, target: Any, key: PRNGKeyArray) -> Any:

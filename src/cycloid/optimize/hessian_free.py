@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from cycloid.optimize.damped_systems import adapted, backtrack, conjugate_gradients, shorten
 from cycloid.optimize.kronecker_factors import apply_inverses, factors, inverses
 from cycloid.optimize.methods import AbstractGradientMethod, Info, Objective, option
-from cycloid.optimize.model_objectives import AbstractCurvatureMethod, Flat, ModelObjective, require_model
+from cycloid.optimize.model_objectives import AbstractCurvatureMethod, Flat, ModelObjective
 
 PRECONDITIONERS = ("none", "diagonal", "kfac")
 # A step whose predicted change is below this many roundings of |f| is not judged by f.
@@ -194,9 +194,13 @@ class HessianFree(AbstractCurvatureMethod):
         if self.preconditioner == "diagonal":
             scale = (diagonal(flat, product, key) + damping) ** 0.75
             return lambda v: v / scale
-        model = require_model(objective, self)
+        if not isinstance(objective, ModelObjective):
+            raise TypeError(
+                'preconditioner="kfac" needs a model: a plain function has no layers to take factors of. Take '
+                'HessianFree(preconditioner="diagonal"), or train the model by cy.train.fit with a loss by name.'
+            )
         structure = jax.tree.structure(flat.unravel(flat.x))
-        solved = inverses(factors(model, params, key), damping)
+        solved = inverses(factors(objective, params, key), damping)
         apply = lambda vectors: apply_inverses(solved, damping, vectors)
         return lambda v: flat.ravel(jax.tree.unflatten(structure, apply(jax.tree.leaves(flat.unravel(v)))))
 

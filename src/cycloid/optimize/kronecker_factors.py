@@ -180,7 +180,11 @@ def factors(objective: ModelObjective, params: Any, key: PRNGKeyArray) -> dict[L
     sections 3 and 5; Grosse, Martens, A Kronecker-factored approximate Fisher matrix for convolution layers, 2016.
     """
     if objective.slopes is None:
-        raise ValueError("Kronecker factors need slopes= of the model_objective: gradients on sampled targets.")
+        raise ValueError(
+            "Kronecker factors need the gradients of the loss on targets sampled from the model, and of this loss none "
+            'are known: take "mse", "huber", "cross_entropy" or "binary_cross_entropy", give model_objective slopes=, '
+            'or take HessianFree(preconditioner="diagonal").'
+        )
     run = _program(objective, params)
     probes = [jnp.zeros(size.shape, size.dtype) for size in _dry(run).products]
     taps: list[_Tap] = []

@@ -85,8 +85,13 @@ def squared_error(weights: Any, images: Any, labels: Any) -> Any:
 def logistic_error(weights: Any, images: Any, labels: Any) -> Any:
     """The cross-entropy of every pixel under an autoencoder with logistic layers and a linear code."""
     del labels
-    z = _forward(weights, images, jax.nn.sigmoid, code=True)
+    z = logistic_outputs(weights, images)
     return jnp.mean(jnp.sum(jnp.maximum(z, 0) - z * images + jnp.log1p(jnp.exp(-jnp.abs(z))), axis=1))
+
+
+def logistic_outputs(weights: Any, images: Any) -> Any:
+    """The logits of every pixel under an autoencoder with logistic layers and a linear code."""
+    return _forward(weights, images, jax.nn.sigmoid, code=True)
 
 
 def _forward(weights: Any, x: Any, activation: Any, *, code: bool = False) -> Any:
