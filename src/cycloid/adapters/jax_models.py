@@ -82,20 +82,13 @@ class JaxMachine:
         if not watched:
             return Ran(*self.call(parameters, state, inputs, mode, key, False), {})
         (outputs, after), layers = self._watched(parameters, state, inputs, key, mode)
-        return Ran(outputs, after, {name: layers[name] for name in self._order[mode]})
-
-    @functools.cached_property
-    def _order(self) -> dict[Mode, list[str]]:
-        """mode -> its layers in the order of use, which a dict loses on its way through jit."""
-        return {}
+        return Ran(outputs, after, dict(layers))
 
     @functools.cached_property
     def _watched(self) -> Callable[..., Any]:
         def watched(parameters: Named, state: Named, inputs: Any, key: Any, mode: Mode) -> Any:
             function = lambda *args: self.call(*args[:3], mode, args[3], True)
-            made, layers = collected(function, parameters, state, inputs, key)
-            self._order[mode] = list(layers)
-            return made, layers
+            return collected(function, parameters, state, inputs, key)
 
         return jax.jit(watched, static_argnames="mode")
 

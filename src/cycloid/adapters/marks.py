@@ -6,6 +6,7 @@ passes through `mark`, an identity with a name, and `collected` runs the traced 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -39,10 +40,10 @@ def mark(value: Any, name: str) -> Any:
     return jax.tree.unflatten(structure, leaves)
 
 
-def collected(function: Callable[..., Any], *args: Any) -> tuple[Any, dict[str, Any]]:
+def collected(function: Callable[..., Any], *args: Any) -> tuple[Any, OrderedDict[str, Any]]:
     """What a function gives, and name -> what was marked in it; of a layer used several times, its last output."""
     program, shape = jax.make_jaxpr(function, return_shape=True)(*args)
-    seen: dict[str, Any] = {}
+    seen: OrderedDict[str, Any] = OrderedDict()  # a plain dict would be sorted on its way through jit
     outputs = _run(program.jaxpr, program.consts, jax.tree.leaves(args), seen)
     return jax.tree.unflatten(jax.tree.structure(shape), outputs), seen
 

@@ -67,7 +67,7 @@ class Adapted:
     Attributes:
         framework: "torch", "keras", "flax.nnx", "flax.linen", "equinox", "haiku" or "jax" (a plain function).
         name: the model's class.
-        parameters: name -> array, what is trained: a pytree to differentiate with respect to. Tied weights are one entry.
+        parameters: name -> array, what is trained: a pytree to differentiate. Tied weights are one entry.
         state: name -> array, what a run may change and no gradient does: running means, counts.
         layers: its parts that do the work, in the order they are written.
         mode: "train" (dropout drops, BatchNorm takes the batch's own mean) or "eval".

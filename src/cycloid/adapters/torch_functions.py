@@ -1,0 +1,224 @@
+"""Functions of PyTorch's tensors as functions of JAX's arrays, differentiated by `torch.func` on their own side."""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, final
+
+import jax
+import numpy as np
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from cycloid.adapters.torch_tensors import array, from_numpy, short_dtype, tensor, to_numpy, torch_dtype
+
+Tensors = tuple[Any, ...]
+Function = Callable[..., Tensors]
+
+# A module is lent other weights while it runs: one call at a time, whichever thread XLA calls from.
+_ONE_AT_A_TIME = threading.RLock()
+
+
+class Ways:
+    """How a function lets itself be differentiated; found out when a way fails.
+
+    Attributes:
+        forward: by forward mode; else J v is the derivative in u of uᵀ J, pulled back along v.
+        transforms: by `torch.func`; else by `torch.autograd`, which asks less of functions of the user's own.
+    """
+
+    def __init__(self) -> None:
+        self.forward = self.transforms = True
+
+    def narrowed(self, error: Exception) -> bool:
+        """Whether another way is left after this error."""
+        text = str(error)
+        if self.transforms and re.search(r"setup_context|functorch|vmap|captured Tensor|data_ptr|saved_tensors", text):
+            self.transforms = self.forward = False
+            return True
+        if self.forward and re.search(r"forward (mode )?AD|forward-mode|jvp", text):
+            self.forward = False
+            return True
+        return False
+
+
+@final
+class TorchFunction:
+    """A pure function of tensors with a tuple of tensors, as `cycloid.adapters.crossing` wants it.
+
+    Args:
+        function: (*tensors) -> tuple of tensors.
+        device: where it computes.
+        of: what it is, for messages.
+        ways: shared by a function and its derivatives.
+    """
+
+    def __init__(self, function: Function, device: Any = "cpu", of: str = "the model", ways: Ways | None = None):
+        self.function, self.device, self.of = function, torch.device(device), of
+        self.ways = ways or Ways()
+        self._shapes: dict[tuple[Any, ...], list[Any]] = {}
+        self._made: dict[Any, TorchFunction] = {}
+
+    def __call__(self, arrays: Sequence[Any]) -> list[jax.Array]:
+        values = [array(value) for value in self._called([tensor(each, self.device) for each in arrays])]
+        self._shapes[_key(arrays)] = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values]
+        return values
+
+    def on_host(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*not writable.*")  # nor is it written
+            tensors = [from_numpy(each, self.device) for each in arrays]
+        return [to_numpy(value) for value in self._called(tensors)]
+
+    def shapes(self, avals: Sequence[Any]) -> list[Any]:
+        key = _key(avals)
+        if key not in self._shapes:
+            self._shapes[key] = self._shaped(avals)
+        return self._shapes[key]
+
+    def pushed(self, wrt: tuple[int, ...]) -> TorchFunction:
+        _load_forward_mode()
+        return self._derived(("pushed", wrt), lambda *given: _pushed(self.function, wrt, self.ways, given))
+
+    def pulled(self, wrt: tuple[int, ...], count: int) -> TorchFunction:
+        return self._derived(("pulled", wrt), lambda *given: _pulled(self.function, wrt, self.ways, given, count))
+
+    def _derived(self, key: Any, function: Function) -> TorchFunction:
+        if key not in self._made:
+            self._made[key] = TorchFunction(function, self.device, self.of, self.ways)
+        return self._made[key]
+
+    def _called(self, tensors: list[Any]) -> Tensors:
+        with _ONE_AT_A_TIME, _settled():
+            while True:
+                try:
+                    return tuple(each.detach() for each in self.function(*tensors))
+                except (RuntimeError, NotImplementedError) as error:
+                    if not self.ways.narrowed(error):
+                        raise explained(error, self.of) from error
+
+    def _shaped(self, avals: Sequence[Any]) -> list[Any]:
+        """By tensors without numbers; where an operation wants numbers, by a run on zeros."""
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        empty = lambda: [torch.zeros(each.shape, dtype=torch_dtype(each.dtype), device=self.device) for each in avals]
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                values = self._called([_long(each) for each in empty()])
+        except Exception:  # whatever a function does with numbers that it has not got
+            values = self._called([_long(each) for each in empty()])
+        return [jax.ShapeDtypeStruct(tuple(each.shape), short_dtype(each.dtype)) for each in values]
+
+
+@functools.cache
+def _load_forward_mode() -> None:
+    """PyTorch compiles the rules of its forward mode at the first use, with warnings about its own ways."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.func.jvp(torch.sin, (torch.ones(()),), (torch.ones(()),))
+
+
+def _long(value: torch.Tensor) -> torch.Tensor:
+    return value.long() if value.dtype == torch.int32 else value
+
+
+def _key(arrays: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple((tuple(each.shape), str(each.dtype)) for each in arrays)
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Plain kernels: of the fused ones for attention none has a second derivative."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+# --- derivatives ----------------------------------------------------------------------------------------------------
+
+
+def _at(function: Function, wrt: tuple[int, ...], args: Tensors) -> Function:
+    """The real values as a function of some of the arguments."""
+
+    def of_some(*some: Any) -> Tensors:
+        full = list(args)
+        for place, each in zip(wrt, some, strict=True):
+            full[place] = each
+        return tuple(value for value in function(*full) if value.is_floating_point() or value.is_complex())
+
+    return of_some
+
+
+def _pulled(function: Function, wrt: tuple[int, ...], ways: Ways, given: Tensors, count: int) -> Tensors:
+    """uᵀ J: (*args, *cotangents) -> cotangents."""
+    args, cotangents = given[:count], given[count:]
+    restricted, some = _at(function, wrt, args), tuple(args[place] for place in wrt)
+    return _vjp(restricted, some, cotangents, ways)
+
+
+def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways) -> Tensors:
+    if ways.transforms:
+        _, pull = torch.func.vjp(function, *point)
+        return tuple(pull(tuple(cotangents)))
+    # Nested, the inner graph must hang on to the outer one: what already is in a graph stays in it.
+    with torch.enable_grad():
+        held = tuple(each if each.requires_grad else each.detach().requires_grad_() for each in point)
+        values = function(*held)
+        pairs = [(value, back) for value, back in zip(values, cotangents, strict=True) if value.requires_grad]
+        if not pairs:
+            return tuple(torch.zeros_like(each) for each in point)
+        return torch.autograd.grad(
+            [value for value, _ in pairs], held, [back for _, back in pairs], create_graph=True,
+            allow_unused=True, materialize_grads=True,
+        )  # fmt: skip
+
+
+def _pushed(function: Function, wrt: tuple[int, ...], ways: Ways, given: Tensors) -> Tensors:
+    """J v: (*args, *tangents) -> tangents."""
+    args, tangents = given[: len(given) - len(wrt)], given[len(given) - len(wrt) :]
+    restricted, some = _at(function, wrt, args), tuple(args[place] for place in wrt)
+    if ways.forward:
+        return tuple(torch.func.jvp(restricted, some, tangents)[1])
+    # u ↦ uᵀ J is linear: its own transpose, taken anywhere, is v ↦ J v.
+    with torch.no_grad():
+        anywhere = tuple(torch.zeros_like(value) for value in restricted(*some))
+    return _vjp(lambda *u: _vjp(restricted, some, u, ways), anywhere, tangents, ways)
+
+
+# --- what cannot be done --------------------------------------------------------------------------------------------
+
+_CURES = (
+    (r"derivative for (\S+) is not implemented",
+     "{0} has no derivative of this order in PyTorch: write that step with plain operations, or give it a "
+     "torch.autograd.Function whose backward is differentiable"),
+    (r"once_differentiable|trying to differentiate twice a function that was marked",
+     "a custom torch.autograd.Function is marked once_differentiable: take the mark off and write its backward with "
+     "operations of PyTorch; first derivatives work as it is"),
+    (r"does not require grad and does not have a grad_fn",
+     "the outputs do not depend on the parameters through operations that PyTorch can differentiate (a .detach(), "
+     ".item(), NumPy or torch.no_grad() on the way): keep that step in PyTorch"),
+    (r"Inplace update|in-place operation|mutate",
+     "a parameter or an input is written in place: write x = x + y for x += y there"),
+    (r"mat1 and mat2|size of tensor|must match|expected.*(dim|channel|size)|[Ss]hape",
+     "the batch does not fit the model: check the shape of the inputs (and that a tuple holds several inputs)"),
+)  # fmt: skip
+
+
+def explained(error: Exception, of: str) -> Exception:
+    """The error of PyTorch with the operation that made it and the way round, where one is known."""
+    text = str(error)
+    for pattern, cure in _CURES:
+        found = re.search(pattern, text)
+        if found:
+            first = text.strip().splitlines()[0]
+            return TypeError(f"{of}: {cure.format(*found.groups())}. PyTorch said: {first}")
+    return error
