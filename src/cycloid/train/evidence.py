@@ -24,7 +24,6 @@ AXES = {
     "row": "a place in the batch",
 }
 
-
 Numbers = np.ndarray | None
 Names = tuple[str, ...] | None
 ByStep = Annotated[Numbers, "step"]
@@ -74,14 +73,15 @@ class Evidence:
             overshoots; NaN where it has none.
         curvature: largest eigenvalue of the loss's Hessian, where known.
         gradient_norms: (step, parameter) of the gradient the optimizer used.
-        fresh_gradient_norms: (step, parameter) of the gradient of this batch alone, computed anew.
+        fresh_gradient_norms: (step, parameter) of what the backward passes since the last update added to it.
         zero_gradients: (step, parameter) share of entries that are exactly zero.
         missing_gradients: (step, parameter) True where there is no gradient at all (None, detached).
         update_norms: (step, parameter) of Δw.
         weight_norms: (step, parameter) before the update.
         batch_class_shares: (step, class) of the batch's targets.
         batch_target_mean: (step,) of the batch's targets, where they are numbers.
-        sample_order: (step, example) numbers of the rows in the batch, where known.
+        batch_fingerprints: (step,) a number that is equal for equal batches.
+        sample_order: (step, row) numbers of the rows in the batch, where known.
 
     Attributes by parameter:
         parameters: names.
@@ -132,6 +132,12 @@ class Evidence:
         constant_loss: of the best constant prediction (the prior, or the mean target), mean over examples.
         reference_loss: mean of the loss by its definition, where the definition is known.
         doubled_batch_loss: what the loss function returns when every example is given twice.
+        single_losses_mean: mean of what the loss function returns for the examples one at a time, predictions as they
+            are: the batch's loss when it is a mean over examples, that over their number when it is a sum.
+        row_shift_change: relative change of the loss when a constant is added to each example's predictions; 0 where
+            the loss takes a softmax over the classes.
+        column_shift_change: the same when a constant is added to each class's predictions; 0 where it takes a
+            softmax over the batch.
         loss_of_perfect: what the loss function returns for predictions that equal the targets.
         loss_of_worse: what it returns for predictions moved away from the targets.
         gradient_noise_scale: B_simple = tr(Σ)/|G|², in examples.
@@ -153,7 +159,8 @@ class Evidence:
         feature_names: text.
         feature_skill: (feature,) how well it predicts the target alone: R², or accuracy above the prior over the rest.
         shifted_features: (feature,) |mean of validation − of train| in training deviations.
-        cross_disagreement: share of training labels that a cross-fitted model contradicts with confidence.
+        cross_disagreement: share of training labels that a cross-fitted model contradicts, among the half of the
+            examples of which it is surest: near 0 where classes only overlap, the share of wrong labels where some are.
         cross_metric: of a cross-fitted simple model on the training rows, like `reference_metric`.
         shuffled_metric: of the same model with the targets shuffled: what chance reaches.
         order_correlation: how much more alike neighbours' targets are than chance, in the order in which rows are
@@ -162,6 +169,7 @@ class Evidence:
 
     Attributes of what went wrong:
         first_nonfinite: the first operation that made a NaN or an infinity, in words: "log of 0 in layer head".
+        first_nonfinite_kind: "nan" or "infinity".
         first_nonfinite_layer: its layer.
         first_nonfinite_step: its step.
         first_nonfinite_place: "inputs", "targets", "parameters", "forward", "loss", "gradient" or "update".
@@ -198,6 +206,7 @@ class Evidence:
     weight_norms: ByStepAndParameter = None
     batch_class_shares: ByStepAndClass = None
     batch_target_mean: ByStep = None
+    batch_fingerprints: ByStep = None
     sample_order: ByStepAndRow = None
 
     parameters: NamedParameter = None
@@ -261,6 +270,9 @@ class Evidence:
     constant_loss: float | None = None
     reference_loss: float | None = None
     doubled_batch_loss: float | None = None
+    single_losses_mean: float | None = None
+    row_shift_change: float | None = None
+    column_shift_change: float | None = None
     loss_of_perfect: float | None = None
     loss_of_worse: float | None = None
     gradient_noise_scale: float | None = None
@@ -292,6 +304,7 @@ class Evidence:
     nonfinite_targets: float | None = None
 
     first_nonfinite: str | None = None
+    first_nonfinite_kind: str | None = None
     first_nonfinite_layer: str | None = None
     first_nonfinite_step: int | None = None
     first_nonfinite_place: str | None = None
@@ -318,6 +331,11 @@ class Evidence:
                         f"{name} has {length} entries along '{axis}' where {by} has {known}: every field with "
                         f"that axis needs the same number."
                     )
+
+    @classmethod
+    def of(cls, seen: dict[str, Any]) -> Evidence:
+        """From a dict of fields; None stands for what was not measured."""
+        return cls(**{name: value for name, value in seen.items() if value is not None})
 
     def replace(self, **changes: Any) -> Evidence:
         """A copy with some fields filled or changed."""
