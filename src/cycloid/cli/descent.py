@@ -98,11 +98,6 @@ def _plain(scalar: Any) -> float:
     return float(scalar)
 
 
-def _tuning(protocol: dict[str, Any]) -> str:
-    tuned = [name for name, grid in protocol["learning_rates"].items() if isinstance(grid, list) and len(grid) > 1]
-    return f"tuned on one grid for all, on {protocol['tuned_on']}" if tuned else "as given"
-
-
 def _print_race(f: Any, result: Any) -> None:
     rows = [
         [
@@ -121,7 +116,7 @@ def _print_race(f: Any, result: Any) -> None:
     lines = [
         f"Medians over {protocol['seeds']} starts ({protocol['starts']}); interval: {protocol['interval']}.",
         f"The target is an objective of {number(protocol['target'], 4)}, within 1 % of the best fall of all.",
-        f"Learning rates: {_tuning(protocol)}; {_plain(result.evaluations)} evaluations in all.",
+        f"Learning rates: {protocol['tuning']}; {_plain(result.evaluations)} evaluations in all.",
     ]
     if protocol["at_the_edge_of_the_grid"]:
         lines.append(f"Best at the edge of its grid: {', '.join(protocol['at_the_edge_of_the_grid'])}.")

@@ -19,6 +19,7 @@ from cycloid.optimize.standings import median
 POINTS = 400
 # A curve is not followed further down than this share of the height it started from.
 DEEPEST = 1e-12
+UNITS = ((1.0, "seconds"), (1e3, "milliseconds"), (1e6, "microseconds"))
 
 
 @register(Race)
@@ -113,7 +114,7 @@ def _curves(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> No
     target, lowest, top = float(race.protocol["target"]), [], []
     for line in reversed(table):  # the best on top
         runs = np.asarray(race.runs[line["label"]], float)
-        chosen = _thinned(runs.shape[1])
+        chosen = thinned(runs.shape[1])
         runs = np.where(np.isfinite(runs), runs, np.nan)[:, chosen]
         colour = colour_of(line["label"] if line["label"] in race.value["method"] else line["method"], dark)
         if is_sweep(race):
@@ -172,12 +173,20 @@ def _of_rate(line: dict[str, Any], table: list[dict[str, Any]], dark: bool) -> s
     return mixed(c["accent"], c["warm"], share)
 
 
-def _thinned(count: int) -> np.ndarray:
-    """Indices to draw: all of them, or a set that is dense at the start, where most happens."""
-    if count <= POINTS:
-        return np.arange(count)
-    early = np.geomspace(1, count - 1, POINTS // 2)
-    return np.unique(np.concatenate([[0], early, np.linspace(0, count - 1, POINTS // 2)]).round().astype(int))
+def thinned(count: int, every: int = 1) -> np.ndarray:
+    """Indices to draw of a curve that changes at every so many: all, or a set that is dense where most happens."""
+    readings = -(-count // every)
+    if readings > POINTS:
+        early = np.geomspace(1, readings - 1, POINTS // 2)
+        kept = np.unique(np.concatenate([[0], early, np.linspace(0, readings - 1, POINTS // 2)]).round().astype(int))
+    else:
+        kept = np.arange(readings)
+    return np.union1d(kept * every, [count - 1])
+
+
+def clock(seconds: float) -> tuple[float, str]:
+    """(units in a second, the unit's name) in which such a time is a readable number."""
+    return next(((scale, name) for scale, name in UNITS if seconds * scale >= 1), UNITS[-1])
 
 
 def _same(a: float, b: float) -> bool:

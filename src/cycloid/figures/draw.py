@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
+from cycloid.core.numerals import numeral
 from cycloid.figures.theme import SERIF, faded, palette, template
 
 for _name, _dark in (("cycloid", False), ("cycloid-dark", True)):
@@ -148,3 +149,27 @@ def logarithmic(fig: Any, columns: list[Any], at: Place, ratio: float = 20.0) ->
     values = values[np.isfinite(values)]
     if values.size and values.min() > 0 and values.max() > ratio * values.min():
         fig.update_yaxes(type="log", dtick=1, **at)
+
+
+# Where the decades of a logarithmic axis are marked, by how many it has.
+_STEMS = ((0.9, (1, 1.5, 2, 3, 4, 5, 7)), (2.5, (1, 2, 5)), (4.0, (1, 3)), (np.inf, (1,)))
+
+
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """What makes an axis logarithmic from low to high: round marks, the more in each decade the fewer decades it has.
+
+    Example:
+        >>> log_axis(0.3, 12)["ticktext"], log_axis(1e-3, 1e3)["ticktext"][:3]
+        (['0.5', '1', '2', '5', '10'], ['0.001', '0.01', '0.1'])
+    """
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    span = np.log10(high / low)
+    stems = next(chosen for most, chosen in _STEMS if span < most)
+    marks = [float(f"{stem}e{decade}") for decade in decades for stem in stems]
+    slack = 1 + 1e-9
+    marks = [mark for mark in marks if low / slack <= mark <= high * slack]
+    kept = marks[:: 1 + len(marks) // 10]
+    return {
+        "type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "tickvals": kept,
+        "ticktext": [numeral(mark, typeset=True) for mark in kept],
+    }  # fmt: skip

@@ -59,6 +59,12 @@ def _candidates(choice: Any, chosen: AbstractMethod, asked: Any) -> np.ndarray |
     return grid(asked)
 
 
+def tuning_in_words(contest: list[Entry], tuned_on: str) -> str:
+    """Where the learning rates come from, for the protocol."""
+    tuned = [entry for entry in contest if entry.rates is not None and len(entry.rates) > 1]
+    return f"tuned on one grid for all, on {tuned_on}" if tuned else "as given"
+
+
 def grid(rates: Any) -> np.ndarray:
     """Learning rates as an array, checked to be positive."""
     candidates = np.atleast_1d(np.asarray(rates if np.ndim(rates) or np.isscalar(rates) else list(rates), dtype=float))

@@ -55,6 +55,11 @@ class Field(NamedTuple):
         """How many other seeds the learning rate is chosen on."""
         return TUNING_SEEDS if self.key is not None else 1
 
+    @property
+    def tuned_on(self) -> str:
+        """The same in words."""
+        return f"{self.tuning_seeds} other seeds" if self.key is not None else "the start itself"
+
     def line_up(self, *, tuning: bool) -> tuple[Any, Any, Any]:
         """(starts with a leading axis, one key each, the key of the draws); tuning has seeds of its own."""
         base = jax.random.key(0) if self.key is None else self.key

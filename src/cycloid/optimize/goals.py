@@ -15,7 +15,7 @@ from jaxtyping import ArrayLike, Float, Int
 
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.optimize import standings
-from cycloid.optimize.contestants import Entry, entries, single_rate
+from cycloid.optimize.contestants import Entry, entries, single_rate, tuning_in_words
 from cycloid.optimize.courses import Field, curves_of, pace, set_up
 
 
@@ -116,12 +116,14 @@ def milestones(
         edges += [entry.label] if edge else []
         if timed:
             paces[entry.label] = pace(entry.method, field)
+    tuned_on = f"{field.tuned_on}, for each target"
     protocol = {
         **field.words,
         "budget": f"{evaluations} evaluations each",
-        "every": field.course.every,
+        "every": 1 if field.course.free else field.course.every,
         "learning_rates": {e.label: "its own" if e.rates is None else e.rates.tolist() for e in contest},
-        "tuned_on": "the start itself" if field.key is None else f"{field.tuning_seeds} other seeds, for each target",
+        "tuned_on": tuned_on,
+        "tuning": tuning_in_words(contest, tuned_on),
         "at_the_edge_of_the_grid": edges,
         "baseline": contest[0].label,
         **({"seconds_per_evaluation": paces} if paces else {}),

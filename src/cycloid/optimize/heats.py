@@ -48,6 +48,11 @@ class Course(NamedTuple):
     budget: int
     every: int
 
+    @property
+    def free(self) -> bool:
+        """Whether the measure is the value that comes with the gradient, and is known at every evaluation."""
+        return self.score is None and not self.stochastic
+
 
 class Readings(NamedTuple):
     """What one run showed: `objective[i]` is the measure at the point reached with `evaluations[i]` evaluations."""
@@ -153,7 +158,6 @@ def _count(methods: Any) -> int:
 
 def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any, draw_key: Any) -> Readings:
     measure = _measure(course, rest, draw_key)
-    free = course.score is None and not course.stochastic  # the value comes with the gradient
     dtype = working_dtype(start)
 
     def step(runner: _Runner) -> tuple[_Runner, Any]:
@@ -167,7 +171,7 @@ def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any
 
     def record(runner: _Runner, _: None) -> tuple[_Runner, Readings]:
         used = runner.used
-        if free:
+        if course.free:
             runner, value = step(runner)
         else:
             value = measure(runner.x).astype(dtype)
@@ -175,7 +179,7 @@ def _run(course: Course, method: AbstractMethod, start: Any, rest: Any, key: Any
         return runner, Readings(value, used)
 
     zero = jnp.zeros((), jnp.int32)
-    records = course.budget if free else -(-course.budget // course.every)
+    records = course.budget if course.free else -(-course.budget // course.every)
     runner, rows = jax.lax.scan(record, _Runner(start, method.init(start), zero, zero), None, length=records)
     last = Readings(measure(runner.x).astype(dtype), runner.used)
     return jax.tree.map(lambda many, one: jnp.concatenate([many, one[None]]), rows, last)

@@ -13,7 +13,7 @@ from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.optimize import standings
 from cycloid.optimize.catalogue import METHODS, with_rate
 from cycloid.optimize.catalogue import method as resolve
-from cycloid.optimize.contestants import GRID, Entry, entries, grid, single_rate
+from cycloid.optimize.contestants import GRID, Entry, entries, grid, single_rate, tuning_in_words
 from cycloid.optimize.courses import Field, affordable, curves_of, pace, set_up
 
 
@@ -127,7 +127,8 @@ def race(
         **field.words,
         "budget": f"{field.course.budget} evaluations each" if seconds is None else f"{seconds:g} seconds each",
         "learning_rates": {e.label: "its own" if e.rates is None else e.rates.tolist() for e in contest},
-        "tuned_on": "the start itself" if field.key is None else f"{field.tuning_seeds} other seeds",
+        "tuned_on": field.tuned_on,
+        "tuning": tuning_in_words(contest, field.tuned_on),
         "at_the_edge_of_the_grid": edges,
         **({"seconds_per_evaluation": paces} if paces else {}),
     }

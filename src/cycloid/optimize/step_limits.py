@@ -84,7 +84,7 @@ class Edge(Result):
     weights: Any
 
 
-def stability(loss: Callable[..., Any] | str, minimum: Any, *, key: Any, steps: int = 1000) -> Stability:
+def stability(loss: Callable[..., Any] | str, minimum: Any, *, key: Any = None, steps: int = 1000) -> Stability:
     r"""The limit of the learning rate at a minimum, predicted by the curvature and measured by walking.
 
     Near a minimum θ* a step of gradient descent with the rate η multiplies the error along an eigenvector of the
@@ -172,7 +172,7 @@ def edge_of_stability(
     x0: Any,
     *,
     learning_rate: float,
-    key: Any,
+    key: Any = None,
     steps: int = 4000,
     every: int = 40,
 ) -> Edge:
