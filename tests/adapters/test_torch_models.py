@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+
 from adapters import torch_networks
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")

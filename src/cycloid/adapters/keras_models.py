@@ -37,10 +37,11 @@ def entered(framework: str, model: Any, parameters: Any, state: Any, batched: bo
             )  # fmt: skip
         return outputs, dict(zip(kept, after, strict=True))
 
+    build = lambda given, state: _rebuilt(model, [given[name] for name in names], [state[name] for name in kept])
     return Adapted(
         framework, type(model).__name__, _values(names, model.trainable_variables),
         _values(kept, model.non_trainable_variables), _layers(model, names, kept), "eval",
-        JaxMachine(call, _builder(model)),
+        JaxMachine(call, build),
     )  # fmt: skip
 
 
@@ -108,14 +109,11 @@ def _marking(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     return marking
 
 
-def _builder(model: Any) -> Callable[[Named, Named], Any]:
-    def build(given: Named, state: Named) -> Any:
-        copy = keras.models.clone_model(model)
-        copy.build(model.input_shape)
-        for variable, value in zip(copy.trainable_variables, given.values(), strict=True):
-            variable.assign(value)
-        for variable, value in zip(copy.non_trainable_variables, state.values(), strict=True):
-            variable.assign(value)
-        return copy
-
-    return build
+def _rebuilt(model: Any, weights: list[Any], still: list[Any]) -> Any:
+    copy = keras.models.clone_model(model)
+    copy.build(model.input_shape)
+    for variable, value in zip(copy.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    for variable, value in zip(copy.non_trainable_variables, still, strict=True):
+        variable.assign(value)
+    return copy
