@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cycloid.train.models import MODELS, Blueprint, linear, logistic, mlp, softmax
     from cycloid.train.preparation import Data, Preparation
     from cycloid.train.sources import BUNDLED
+    from cycloid.train.watching import Watch, watch
 
 __all__ = [
     "BUNDLED",
@@ -34,6 +35,7 @@ __all__ = [
     "Finding",
     "Preparation",
     "Standing",
+    "Watch",
     "compare",
     "fit",
     "linear",
@@ -41,6 +43,7 @@ __all__ = [
     "logistic",
     "mlp",
     "softmax",
+    "watch",
 ]
 
 _HOMES = {
@@ -54,5 +57,6 @@ _HOMES = {
     **dict.fromkeys(("MODELS", "Blueprint", "linear", "logistic", "mlp", "softmax"), "cycloid.train.models"),
     **dict.fromkeys(("Data", "Preparation"), "cycloid.train.preparation"),
     "BUNDLED": "cycloid.train.sources",
+    **dict.fromkeys(("Watch", "watch"), "cycloid.train.watching"),
 }
 __getattr__, __dir__ = exports(__name__, _HOMES)

@@ -124,6 +124,8 @@ class Evidence:
         prediction_low, prediction_high, prediction_mean, prediction_deviation: of what the loss is given.
         prediction_row_sums: (example,) sum over the classes of what the loss is given.
         prediction_column_sums: (class,) sum over the batch of what the loss is given.
+        row_log_sums, column_log_sums: largest |log Σ e^p| over rows, over columns; 0 where p are log probabilities
+            along them.
         predicted_class_shares: (class,) share of examples for which a class is largest.
         example_losses: (example,) each by itself.
         worst_examples: (example,) numbers of the batch's rows, largest loss first.
@@ -262,6 +264,8 @@ class Evidence:
     prediction_deviation: float | None = None
     prediction_row_sums: ByExample = None
     prediction_column_sums: np.ndarray | None = None
+    row_log_sums: float | None = None
+    column_log_sums: float | None = None
     predicted_class_shares: np.ndarray | None = None
     example_losses: ByExample = None
     worst_examples: np.ndarray | None = None

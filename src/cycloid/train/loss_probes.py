@@ -77,6 +77,10 @@ def describe(predictions: Any, targets: Any) -> Evidence:
             named = np.bincount(values.argmax(axis=1), minlength=p.shape[1]) / len(p)
             seen |= {"prediction_row_sums": values.sum(axis=1), "prediction_column_sums": values.sum(axis=0)}
             seen |= {"predicted_class_shares": named}
+            for name, axis in (("row_log_sums", 1), ("column_log_sums", 0)):
+                top = values.max(axis=axis, keepdims=True)
+                sums = np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
+                seen[name] = float(np.abs(sums).max())
     if y.size and np.issubdtype(y.dtype, np.number) and np.all(np.isfinite(y.astype(float))):
         t = y.astype(float)
         seen |= {"target_low": float(t.min()), "target_high": float(t.max())}
