@@ -1,6 +1,7 @@
 """Taylor polynomials: coefficients known in closed form, remainders that are never too small, limits and messages."""
 
 import dataclasses
+import functools
 import math
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import cycloid as cy
 from cycloid.core.arithmetic import compute
 from cycloid.core.formulas import formula
-from cycloid.differentiate import Expansion, enclosures, taylor
+from cycloid.differentiate import Expansion, convergence_radii, enclosures, entire_functions, taylor
 
 # formula, centre, coefficients 0 … 6
 KNOWN = [
@@ -87,11 +88,72 @@ def test_of_a_function_the_remainder_is_an_estimate():
     assert float(distance) <= 1.05 * float(found.error)
 
 
-@pytest.mark.parametrize(("text", "radius"), [("1/(1-x)", 1.0), ("1/(1+x^2)", 1.0), ("log(1+x)", 1.0), ("x^3", np.inf)])
-def test_the_radius_of_convergence_is_seen(text, radius):
-    found = taylor(text, 0.0, order=8)
-    assert float(found.convergence) == pytest.approx(radius, rel=0.15)
-    assert float(found.radius) <= min(1.0, 0.6 * radius)
+@pytest.mark.parametrize(
+    ("text", "order", "radius"),
+    [("1/(1-x)", 8, 1.0), ("1/(1+x^2)", 3, 1.0), ("exp(x)*cos(x)", 5, np.inf), ("x^3", 8, np.inf)],
+)
+def test_the_radius_of_convergence_is_seen(text, order, radius):
+    found = taylor(text, 0.0, order=order)
+    assert float(found.convergence) == pytest.approx(radius, rel=0.01)
+    assert float(found.radius) == pytest.approx(min(1.0, radius / 2), rel=0.01)
+
+
+# formula, singularities nearest to the centres, centres
+RADII = [
+    *[(text, (), (0.0, 0.7, -3.0)) for text in ("exp(x)", "sin(x)", "cos(x)", "exp(x)*cos(x)", "exp(x)*sin(x)")],
+    *[(text, (), (0.0, 0.7)) for text in ("x^3 + 2x + 1", "exp(-x^2)/3", "sin(20x)", "exp(sin(x))", "2^x*erf(x)")],
+    *[(text, (), (1.0, 2.0)) for text in ("sin(x)/x", "cos(sqrt(x))", "exp(2*log(1 + x))", "(1 - x^2)/(1 + x)")],
+    ("1/(1+x^2)", (1j, -1j), (0.0, 0.5, 1.0, 3.0, -0.1)),
+    ("atan(x)", (1j, -1j), (0.0, 0.5, 1.0, 3.0, 8.0)),
+    ("asinh(x)", (1j, -1j), (0.0, 0.5, 2.0)),
+    ("log(1+x)", (-1,), (0.0, 0.5, 3.0, -0.9)),
+    ("sqrt(1+x)", (-1,), (0.0, 0.5, 3.0)),
+    ("1/(1-x)", (1,), (0.0, 0.5, -2.0, 0.99)),
+    ("(1-x)^2.5", (1,), (0.0, 0.5)),
+    ("x^4/(1-x^8)", tuple(np.exp(2j * np.pi * np.arange(8) / 8)), (0.0, 0.3, 0.5)),
+    ("tan(x)", (-np.pi / 2, np.pi / 2, 3 * np.pi / 2), (0.0, 0.5, 1.5, 3.0)),
+    ("tanh(x)", (1j * np.pi / 2,), (0.0, 0.5, 2.0)),
+    ("1/(2+cos(x))", (np.pi + 1j * np.arccosh(2), -np.pi + 1j * np.arccosh(2)), (0.0, 1.0, 3.0)),
+    ("exp(5x) + 1/(1-x/4)", (4,), (0.0, 1.0)),
+    ("exp(x)/(1-x/10)", (10,), (0.0, 5.0)),
+    ("0.01/(1-x) + 1/(1+x/1.3)", (1, -1.3), (0.0, 0.1)),
+    ("1e-6/(1-x) + 1/(1+x/2)", (1, -2), (0.0, 0.1)),
+    ("1/(1-2*x*cos(0.1)+x^2)", (np.exp(0.1j),), (0.0,)),
+    ("exp(1/(1-x))", (1,), (0.0, -1.0)),
+    ("x^x", (0,), (1.0, 2.0)),
+]
+
+
+@functools.cache
+def _reach(text, centre):
+    f = formula(text)
+    if entire_functions.is_entire(f, jnp.zeros(()).dtype):
+        return math.inf
+    return convergence_radii.of_formula(f.tree, "x", centre).convergence
+
+
+@pytest.mark.parametrize(("text", "singularities", "centres"), RADII, ids=[row[0] for row in RADII])
+def test_no_radius_of_convergence_is_claimed_wrongly(text, singularities, centres):
+    for centre in centres:
+        radius = min((abs(centre - s) for s in singularities), default=math.inf)
+        claimed = _reach(text, centre)
+        assert math.isnan(claimed) or claimed == pytest.approx(radius, rel=0.1), centre
+
+
+def test_most_radii_are_known():
+    known = [not math.isnan(_reach(text, centre)) for text, _, centres in RADII for centre in centres]
+    assert np.mean(known) > 0.75
+
+
+def test_of_a_function_few_coefficients_claim_nothing_and_its_program_may_show_that_it_is_entire():
+    assert np.isnan(taylor(lambda x: 1 / (1 + x * x), 0.3, order=2).convergence)
+    assert taylor(lambda x: jnp.exp(x) * jnp.cos(x), 0.0, order=2).convergence == np.inf
+    grown = 0.5 ** np.arange(31)
+    assert convergence_radii.of_coefficients(grown) == pytest.approx(2.0, rel=1e-6)
+    rounded = np.array([1.0, 1.0, *(1e-17 * (-1.0) ** np.arange(20))])  # 1 + x, with the rounding of 1/(1 + x)
+    assert np.isnan(convergence_radii.of_coefficients(rounded))
+    assert not entire_functions.is_entire(lambda x: jnp.where(x > 0, x, 0.0), jnp.zeros(()).dtype)
+    assert not entire_functions.is_entire(lambda x: x**-2, jnp.zeros(()).dtype)
 
 
 def test_a_pole_or_a_kink_within_the_radius_has_no_bound():

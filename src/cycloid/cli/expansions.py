@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -45,19 +46,20 @@ def taylor(
             "polynomial": str(found.value),
             "its distance from f": f"{kind} {number(found.error, 3)} within {number(found.radius, 3)} of the centre",
         }
-        if found.convergence == found.convergence:  # not NaN: of one variable
-            far = float(found.convergence)
-            lines["radius of convergence"] = (
-                "infinite: the series ends"
-                if far == float("inf")
-                else f"about {far:.2g}, as the last coefficients suggest"
-            )
+        if found.value.powers is None:
+            lines["radius of convergence"] = _reach(float(found.convergence))
         exact = _exact(f, found)
         if exact is not None:
             lines["exactly"] = exact
         listing(lines)
         show_card(card)
     return 1 if card is not None and card.verdict == "disagrees" else 0
+
+
+def _reach(far: float) -> str:
+    if math.isnan(far):
+        return "not known: the coefficients do not tell"
+    return "infinite" if math.isinf(far) else f"about {far:.2g}, as the coefficients suggest"
 
 
 def _exact(f: Any, found: Any) -> str | None:

@@ -19,13 +19,13 @@ def numeral(x: Any, digits: int = 4, typeset: bool = False) -> str:
         typeset: True for a true minus and powers of ten, as in print; False for what a program can read back.
 
     Example:
-        >>> numeral(14.0), numeral(1.23456e-9), numeral(-1.5e-7, typeset=True), numeral(float("nan"))
-        ('14', '1.235e-9', '−1.5 × 10⁻⁷', 'not a number')
+        >>> numeral(14.0), numeral(1.23456e-9), numeral(-1.5e-7, typeset=True), numeral(float("nan")), numeral(-0.0)
+        ('14', '1.235e-9', '−1.5 × 10⁻⁷', 'not a number', '0')
     """
     number = np.asarray(x)
     if number.dtype.kind in "biu":
         return str(number.item()).replace("-", "−" if typeset else "-")
-    value = float(number)
+    value = float(number) + 0.0  # −0 is written 0
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else ("infinite" if value > 0 else "minus infinite")
     text = f"{value:.{digits}g}"

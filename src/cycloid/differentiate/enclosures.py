@@ -139,8 +139,15 @@ def _convolved(u: Series, v: Series, k: int) -> Interval:
 
 def _square(u: Series) -> Series:
     """u², whose first coefficient is not negative."""
+    return [_squared(u, k) for k in range(len(u))]
+
+
+def _squared(u: Series, k: int) -> Interval:
+    """The coefficient k of u², once u is known up to k."""
+    if k:
+        return _convolved(u, u, k)
     low = 0.0 if u[0][0] <= 0.0 <= u[0][1] else min(u[0][0] ** 2, u[0][1] ** 2)
-    return [(max(outwards(low, low)[0], 0.0), outwards(0.0, magnitude(u[0]) ** 2)[1]), *_product(u, u)[1:]]
+    return max(outwards(low, low)[0], 0.0), outwards(0.0, magnitude(u[0]) ** 2)[1]
 
 
 def _scaled(u: Series, factor: Interval) -> Series:
@@ -245,12 +252,12 @@ def _signed(u: Series) -> Series:
 
 
 def _one_minus_square(v: Series, k: int) -> Interval:
-    return plus(ONE if k == 0 else ZERO, minus(_square(v)[k]))
+    return plus(ONE if k == 0 else ZERO, minus(_squared(v, k)))
 
 
 def _sigmoid(u: Series) -> Series:
     one = rising(lambda x: 1.0 / (1.0 + math.exp(-x)))(u[0])
-    return _from_slope(one, u, lambda v, k: plus(v[k], minus(_square(v)[k])))
+    return _from_slope(one, u, lambda v, k: plus(v[k], minus(_squared(v, k))))
 
 
 def _softplus(x: float) -> float:

@@ -18,9 +18,11 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from cycloid.core.formulas import Formula
 from cycloid.core.functions import Traceable, as_function
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
-from cycloid.differentiate import enclosures
+from cycloid.differentiate import convergence_radii, enclosures
 from cycloid.differentiate.arguments import scalar_value
+from cycloid.differentiate.convergence_radii import Radius, likely
 from cycloid.differentiate.derived import Derived, name_of
+from cycloid.differentiate.entire_functions import is_entire
 from cycloid.differentiate.polynomials import Polynomial, monomials, of_degree
 from cycloid.differentiate.series import nth_derivative, taylor_series
 from cycloid.differentiate.taylor_rules import NoTaylorRule
@@ -29,7 +31,7 @@ from cycloid.differentiate.vector_maps import at_each, names_of, numbered, real_
 HIGHEST = 30  # order
 NESTED = 8  # order for functions without Taylor rules, whose cost grows exponentially
 MONOMIALS = 3000  # coefficients of a polynomial of several variables
-BEYOND = 4  # further coefficients, from which the radius of convergence is seen
+BEYOND = 4  # further coefficients of a function that is no formula, for the radius of convergence
 SAMPLES = 33  # points at which f and p are compared for an estimate
 
 
@@ -44,8 +46,8 @@ class Expansion(Result):
         evaluations: of the function; a pass with series of n + 1 coefficients counts as n + 1.
         status: "all_steps", or "nonfinite" where a derivative is.
         radius: the distance up to which `error` holds.
-        convergence: radius of convergence as the last coefficients suggest it, infinite for a polynomial; for several
-            variables not known (NaN).
+        convergence: radius of convergence: infinite where f is made of functions without a singularity, else within
+            some percent what the coefficients suggest; NaN where they do not tell, and for several variables.
     """
 
     value: Polynomial
@@ -91,8 +93,9 @@ def taylor(
         x0: the centre: a number, an array of shape (d,), a dict by name for a formula of several variables, a pytree.
         order: n, from 0 to 30; of several variables as far as there are at most 3,000 coefficients; at most 8 for a
             function with loops or rules of its own, which Taylor arithmetic cannot follow.
-        radius: how far from x0 the remainder is looked at, in each variable; by default half the radius of convergence
-            that the coefficients suggest, at most 1 (of several variables 0.5).
+        radius: how far from x0 the remainder is looked at, in each variable; by default half the radius of convergence,
+            at most 1; where that is not known, half the least |c_k|^(−1/k) of the later coefficients; of several
+            variables 0.5.
         throw: whether a derivative that is not finite raises `ConvergenceError`.
 
     Returns:
@@ -125,21 +128,28 @@ def taylor(
     _check_order(order, subject)
     if radius is not None and not (is_traced(radius) or (np.ndim(radius) == 0 and 0 < radius < math.inf)):
         raise ValueError(f"taylor: radius is a positive number, or None; it was {radius!r}.")
-    asked = jnp.asarray(math.nan if radius is None else radius, subject.centre.dtype)
+    reach = _reach(subject)
+    usual = min(1.0, reach.likely / 2) if reach.likely == reach.likely else math.nan
+    asked = jnp.asarray(usual if radius is None else radius, subject.centre.dtype)
+    beyond = BEYOND if math.isnan(usual) and subject.centre.ndim == 0 else 0
     try:
-        found = Derived("taylor", _expand, subject.function, (order,), costly=True)(subject.centre, asked)
+        found = Derived("taylor", _expand, subject.function, (order, beyond), costly=True)(subject.centre, asked)
     except NoTaylorRule as error:
         raise ValueError(
             f"taylor: {name_of(subject.function)} holds the operation {error}, which Taylor arithmetic cannot follow, "
             f"and nested derivatives grow too costly beyond order {NESTED}: choose order={NESTED} or lower."
         ) from None
     powers = None if subject.centre.ndim == 0 else monomials(subject.centre.size, order)
-    polynomial = Polynomial(subject.centre, found["coefficients"], powers, subject.names)
+    count = order + 1 if powers is None else len(powers)
+    polynomial = Polynomial(subject.centre, found["series"][:count], powers, subject.names)
+    convergence = reach.convergence
+    if beyond and not is_traced(found):
+        convergence = convergence_radii.of_coefficients(np.asarray(found["series"], float))
     error, kind = found["sampled"], "estimate"
     if subject.formula is not None and not is_traced(found):
         bound = _bound(subject.formula, polynomial, float(found["radius"]))
         error, kind = (error, kind) if bound is None else (jnp.asarray(bound, error.dtype), "bound")
-    finite = jnp.all(jnp.isfinite(found["coefficients"]))
+    finite = jnp.all(jnp.isfinite(polynomial.coefficients))
     known = finite & jnp.isfinite(error)
     result = Expansion(
         value=polynomial,
@@ -148,7 +158,7 @@ def taylor(
         evaluations=found["evaluations"],
         status=Status.where(finite, Status.named("all_steps"), Status.named("nonfinite")),
         radius=found["radius"],
-        convergence=found["convergence"],
+        convergence=jnp.asarray(convergence, subject.centre.dtype),
     )
     return conclude(result, throw=throw, question=Question(f, {"x0": x0, "order": order, "radius": radius}))
 
@@ -202,6 +212,17 @@ def _of_formula(formula: Formula, x0: Any) -> _Subject:
     return _Subject(Traceable(formula.of_vector), centre, names, formula)
 
 
+def _reach(subject: _Subject) -> Radius:
+    """How far the series reaches, as far as it is known before it is computed."""
+    if subject.centre.ndim:
+        return Radius(math.nan, 1.0)
+    if is_entire(subject.function, subject.centre.dtype):
+        return Radius(math.inf, math.inf)
+    if subject.formula is None or is_traced(subject.centre):
+        return Radius(math.nan, math.nan)
+    return convergence_radii.of_formula(subject.formula.tree, subject.names[0], float(subject.centre))
+
+
 def _check_order(order: Any, subject: _Subject) -> None:
     if type(order) is not int or not 0 <= order <= HIGHEST:
         raise ValueError(f"taylor: order is a whole number from 0 to {HIGHEST}; it was {order!r}.")
@@ -216,30 +237,28 @@ def _check_order(order: Any, subject: _Subject) -> None:
 # --- coefficients -------------------------------------------------------------------------------------------------
 
 
-def _expand(function: Callable[..., Any], order: int, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """Coefficients, radii and the sampled remainder at (centre, radius or NaN): the part that is compiled."""
-    centre, asked = args
+def _expand(function: Callable[..., Any], order: int, beyond: int, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """Coefficients, the radius and the sampled remainder at (centre, radius or NaN): the part that is compiled."""
+    centre, radius = args
     checked = lambda x: scalar_value(function(x), "taylor")
     if centre.ndim == 0:
-        series = jnp.stack(_series(checked, centre, order, BEYOND))
-        coefficients, convergence = series[: order + 1], _convergence(series)
-        usual = jnp.minimum(1.0, convergence / 2)
-        passes, powers = 1, None
+        series, passes, powers = jnp.stack(_series(checked, centre, order, beyond)), 1, None
+        radius = jnp.where(jnp.isnan(radius), jnp.minimum(1.0, likely(series) / 2), radius)
+        coefficients = series[: order + 1]
     else:
-        coefficients, passes = _by_directions(checked, centre, order)
-        convergence, usual, powers = jnp.full((), math.nan), 0.5, monomials(centre.size, order)
-    radius = jnp.where(jnp.isnan(asked), usual, asked).astype(centre.dtype)
+        series, passes = _by_directions(checked, centre, order)
+        coefficients, powers = series, monomials(centre.size, order)
+    radius = radius.astype(centre.dtype)
     points = centre + radius * jnp.asarray(_unit_points(centre.ndim and centre.size), centre.dtype)
     names = numbered(max(1, centre.size))
     values = at_each(checked, points)
     sampled = jnp.max(jnp.abs(values - Polynomial(centre, coefficients, powers, names)(points)))
     rounding = 4 * jnp.finfo(centre.dtype).eps * jnp.max(jnp.abs(values))
     return {
-        "coefficients": coefficients.astype(centre.dtype) + 0.0,  # −0 becomes 0
-        "convergence": convergence.astype(centre.dtype),
+        "series": series.astype(centre.dtype) + 0.0,  # −0 becomes 0
         "radius": radius,
         "sampled": (sampled + rounding).astype(centre.dtype),
-        "evaluations": jnp.asarray(passes * (order + 1 + (BEYOND if powers is None else 0)) + len(points), jnp.int32),
+        "evaluations": jnp.asarray(passes * (order + 1 + beyond) + len(points), jnp.int32),
     }
 
 
@@ -287,21 +306,7 @@ def _directions(d: int, order: int) -> tuple[np.ndarray, list[np.ndarray]]:
     return v, [np.linalg.pinv(system) for system in systems]
 
 
-# --- radii and remainders -----------------------------------------------------------------------------------------
-
-
-def _convergence(series: Any) -> Any:
-    """1/exp(slope of log |c_k| over k) for the last coefficients that are not zero; infinite when all vanish."""
-    k = np.arange(len(series))
-    sizes = jnp.abs(series)
-    counted = (k >= len(series) // 2) & (sizes > 8 * jnp.finfo(sizes.dtype).tiny)
-    logs = jnp.log(jnp.where(counted, sizes, 1.0))
-    count = jnp.sum(counted)
-    mean = lambda values: jnp.sum(jnp.where(counted, values, 0.0)) / jnp.maximum(count, 1)
-    spread = mean((k - mean(k)) ** 2)
-    slope = mean((k - mean(k)) * (logs - mean(logs))) / jnp.where(spread > 0, spread, 1.0)
-    slope = jnp.where(spread > 0, slope, mean(logs / np.maximum(k, 1)))
-    return jnp.where(count > 0, jnp.exp(-slope), jnp.inf)
+# --- remainders ---------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=32)
