@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cycloid.learn.losses import LOSSES
     from cycloid.train.comparisons import Comparison, Standing, compare
     from cycloid.train.data import load
+    from cycloid.train.diagnosis import diagnose
     from cycloid.train.drivers import fit
     from cycloid.train.evidence import Evidence
     from cycloid.train.findings import FAULTS, Finding
@@ -37,6 +38,7 @@ __all__ = [
     "Standing",
     "Watch",
     "compare",
+    "diagnose",
     "fit",
     "linear",
     "load",
@@ -50,6 +52,7 @@ _HOMES = {
     "LOSSES": "cycloid.learn.losses",
     **dict.fromkeys(("Comparison", "Standing", "compare"), "cycloid.train.comparisons"),
     "load": "cycloid.train.data",
+    "diagnose": "cycloid.train.diagnosis",
     "fit": "cycloid.train.drivers",
     "Evidence": "cycloid.train.evidence",
     **dict.fromkeys(("FAULTS", "Finding"), "cycloid.train.findings"),

@@ -94,9 +94,10 @@ def as_parts(data: Any) -> tuple[Any, Any, Any, Any, Any]:
     if hasattr(data, "train") and hasattr(data, "preparation"):
         held = data.validation if data.validation is not None else data.test
         pair = (None, None) if held is None else (held.x, held.y)
-        return data.train.x, data.train.y, *pair, data.features
+        return data.train.x, data.train.y, pair[0], pair[1], data.features
     if isinstance(data, (tuple, list)) and len(data) in (2, 4):
-        return (*data, None, None, None) if len(data) == 2 else (*data, None)
+        held = (None, None) if len(data) == 2 else (data[2], data[3])
+        return data[0], data[1], held[0], held[1], None
     raise TypeError(
         f"data is (x, y), (x, y, x_validation, y_validation) or what cy.train.load returns; it was a "
         f"{type(data).__name__}."

@@ -85,8 +85,8 @@ def vanishing(e: Evidence) -> list[Finding]:
             f"The gradient at {first} is {total:.2g} of that at the last layer, a factor {each:.2g} for each of "
             f"{count - 1} layers.", total, FADED,
             "Each layer multiplies the signal by its weights and by the slope of its activation; below 1, it fades.",
-            "Use relu or gelu with weights of variance 2 / inputs (tanh: 1 / inputs), a norm in each layer, or residual "
-            "connections.", confidence(total, 10 * FADED, decades=2), layer=first,
+            "Use relu or gelu with weights of variance 2 / inputs (tanh: 1 / inputs), a norm in each layer, or "
+            "residual connections.", confidence(total, 10 * FADED, decades=2), layer=first,
             reference="Hochreiter, Untersuchungen zu dynamischen neuronalen Netzen, 1991",
         )
     ]  # fmt: skip
@@ -114,8 +114,8 @@ def exploding(e: Evidence) -> list[Finding]:
             "exploding gradient", "error" if value > 10 * threshold else "warning",
             f"The signal grows with depth: {', '.join(seen)}.", value, threshold,
             "Each layer multiplies the signal by its weights; above 1, it grows geometrically.",
-            "Start weights with variance 2 / inputs before a rectifier (1 / inputs otherwise), add a norm in each layer; "
-            "clip the gradient norm at 1 until then.", confidence(value, threshold, decades=1.5), layer=first,
+            "Start weights with variance 2 / inputs before a rectifier (1 / inputs otherwise), add a norm in each "
+            "layer; clip the gradient norm at 1 until then.", confidence(value, threshold, decades=1.5), layer=first,
             reference="Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013",
         )
     ]  # fmt: skip
@@ -137,12 +137,8 @@ def growth(e: Evidence) -> tuple[float, float, int, str | None]:
     if not (np.isfinite(norms).all() and norms[-1] > 0 and norms[0] > 0):
         return 1.0, 1.0, len(places), None
     total = float(norms[0] / norms[-1])
-    return (
-        total,
-        total ** (1 / (len(places) - 1)),
-        len(places),
-        (e.parameters or ())[places[0]] if e.parameters else None,
-    )
+    first = e.parameters[places[0]] if e.parameters else None
+    return total, total ** (1 / (len(places) - 1)), len(places), first
 
 
 def forward_growth(e: Evidence) -> float:

@@ -64,8 +64,8 @@ def too_low(e: Evidence) -> list[Finding]:
     return [
         Finding(
             "learning rate too low", "warning",
-            f"The lowest loss along a step lies {reach:.3g} steps away, and the loss has fallen by {done:.0%} of what a "
-            f"fit would bring.", reach, SHORT, "Each step uses a small part of what the gradient offers.",
+            f"The lowest loss along a step lies {reach:.3g} steps away, and the loss has fallen by {done:.0%} of its "
+            f"way to zero.", reach, SHORT, "Each step uses a small part of what the gradient offers.",
             f"Multiply the learning rate by {factor:.0f}{to}, and raise it until the loss begins to shake.",
             confidence(reach, SHORT, decades=1.5),
             reference="Smith, Cyclical learning rates for training neural networks, 2017",

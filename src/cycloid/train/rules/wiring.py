@@ -40,19 +40,7 @@ def broadcast_targets(e: Evidence) -> list[Finding]:
 
 def softmax_axis(e: Evidence) -> list[Finding]:
     """Probabilities that sum to one over the batch, or a loss that does not feel a constant added to a class."""
-    found = ""
-    if e.row_shift_change is not None and e.column_shift_change is not None:
-        if e.column_shift_change < SAME < e.row_shift_change / 3:
-            found = "a constant added to all predictions of one class leaves the loss as it is"
-    if not found and e.prediction_column_sums is not None and e.prediction_low is not None and e.prediction_low >= 0:
-        if np.all(np.abs(e.prediction_column_sums - 1) < SAME) and not row_sums_are_one(e):
-            found = "the predictions of each class sum to 1 over the batch"
-    if not found and e.column_log_sums is not None and e.row_log_sums is not None:
-        if e.column_log_sums < SAME < e.row_log_sums / 3:
-            found = "e to the power of the predictions sums to 1 over the batch"
-    if not found and (e.coupling or 0.0) > 1e-3 and any("softmax" in k for k in e.layer_kinds or ()):
-        if not _coupled_by_norms(e):
-            found = f"one example's prediction changes by {percent(e.coupling or 0.0)} when the others do"
+    found = _softmax_over_batch(e)
     if not found:
         return []
     return [
@@ -121,7 +109,7 @@ def wrong_reduction(e: Evidence) -> list[Finding]:
         Finding(
             "wrong reduction of the loss", "warning",
             f"The loss of a batch given twice is {ratio:.3g} times that of the batch: it is a sum over examples.",
-            ratio, 1.5, f"Gradients, and with them steps, are {rows} times those of the mean and change with the batch.",
+            ratio, 1.5, f"Gradients, and so steps, are {rows} times those of the mean and change with the batch.",
             f"Take the mean over the batch, or divide the learning rate by the batch size ({rows}).", 0.95,
         )
     ]  # fmt: skip
@@ -239,14 +227,37 @@ def decayed_biases(e: Evidence) -> list[Finding]:
             "weight decay on biases", "warning" if strongest > 0.02 else "note",
             f"{len(hit)} biases and norm scales are decayed with factor {strongest:.3g}.", strongest, 0.0,
             "Pulling biases and norm scales to zero does not regularise a model, it shifts its outputs.",
-            "Give them a group of their own with weight_decay=0; only weights of linear and convolutional layers decay.",
+            "Give them a group of their own with weight_decay=0; only weights of linear and convolutional layers "
+            "decay.",
             0.9 if strongest > 0.02 else 0.7, layer=(e.parameters or ())[hit[0]] if e.parameters else None,
         )
     ]  # fmt: skip
 
 
+def _softmax_over_batch(e: Evidence) -> str:
+    """What shows it; nothing where it is not shown."""
+    row, column = e.row_shift_change, e.column_shift_change
+    if row is not None and column is not None and column < SAME < row / 3:
+        return "a constant added to all predictions of one class leaves the loss as it is"
+    sums, low = e.prediction_column_sums, e.prediction_low
+    if (
+        sums is not None
+        and low is not None
+        and low >= 0
+        and np.all(np.abs(sums - 1) < SAME)
+        and not row_sums_are_one(e)
+    ):
+        return "the predictions of each class sum to 1 over the batch"
+    if e.column_log_sums is not None and e.row_log_sums is not None and e.column_log_sums < SAME < e.row_log_sums / 3:
+        return "e to the power of the predictions sums to 1 over the batch"
+    softmax = any("softmax" in kind for kind in e.layer_kinds or ())
+    if softmax and (e.coupling or 0.0) > SAME and not _coupled_by_norms(e):
+        return f"one example's prediction changes by {percent(e.coupling or 0.0)} when the others do"
+    return ""
+
+
 def _is_mean_over_examples(e: Evidence) -> bool:
-    """Whether the loss of the batch is the mean, or the sum, of the losses of single examples: nothing was stretched."""
+    """Whether the batch's loss is the mean, or the sum, of those of single examples: nothing was stretched."""
     if e.single_losses_mean is None or e.batch_loss is None or not e.prediction_shape:
         return False
     rows = e.prediction_shape[0]
