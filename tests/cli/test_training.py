@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn import datasets
 
+import cycloid as cy
 from cycloid.cli import cycloid
 
 
@@ -46,6 +47,11 @@ def messy():
         }
     )
     return pd.concat([frame, frame.iloc[:3]])
+
+
+def test_the_help_names_every_loss_and_model(train):
+    words = {word.strip(".,") for word in train("--help").output.split()}
+    assert {*cy.learn.LOSSES, *cy.train.MODELS} <= words
 
 
 def test_breast_cancer_from_csv(train, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import math
 import sys
@@ -31,6 +32,26 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(code or 0)
 
     return run
+
+
+class NameOption(click.Option):
+    """An option that takes a name in a registry: its help lists the names there are when the help is asked for.
+
+    Args:
+        registry: the module and the dict in it, a colon between.
+        help: what is said after the names.
+    """
+
+    def __init__(self, *args: Any, registry: str, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.registry = registry
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its help, the names of the registry first."""
+        record = super().get_help_record(ctx)
+        module, _, name = self.registry.partition(":")
+        names = ", ".join(getattr(importlib.import_module(module), name))
+        return None if record is None else (record[0], f"{names}. {record[1]}")
 
 
 def _fail(error: Exception, as_json: bool, code: int) -> None:

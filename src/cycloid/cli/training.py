@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cycloid.cli.output import command, emit, number, read_names, show_card, table
+from cycloid.cli.output import NameOption, command, emit, number, read_names, show_card, table
 
 # Steps shown in the table of the chain; the report shows all that were recorded.
 SHOWN = 9
@@ -19,10 +19,11 @@ SHOWN = 9
 @click.argument("source")
 @click.option("--target", help="The column to predict; bundled data sets know theirs.")
 @click.option(
-    "--model", default="auto", show_default=True, help="linear, logistic, softmax, mlp; auto takes the simplest."
-)
+    "--model", cls=NameOption, registry="cycloid.train:MODELS", default="auto", show_default=True,
+    help="auto takes the simplest.",
+)  # fmt: skip
 @click.option("--hidden", default="64,64", show_default=True, help="Widths of the hidden layers of mlp.")
-@click.option("--loss", help="mse, mae, huber, cross_entropy; by the task when left out.")
+@click.option("--loss", cls=NameOption, registry="cycloid.learn:LOSSES", help="By the task when left out.")
 @click.option("--methods", "--method", "names", default="adam", show_default=True, help="Names, commas between.")
 @click.option("--learning-rate", type=float, help="For every method; several methods without it are tuned on one grid.")
 @click.option("--steps", default=2_000, show_default=True, type=click.IntRange(1), help="How many updates.")
