@@ -20,7 +20,6 @@ from cycloid.core.results import Question
 from cycloid.core.tolerance import as_tolerance
 from cycloid.optimize.augmented_lagrangian import AugmentedLagrangian
 from cycloid.optimize.drivers import Minimum
-from cycloid.optimize.levenberg_marquardt import AbstractResidualMethod
 
 # Above so many variables the curvature is not looked at: its smallest eigenvalue would cost hundreds of gradients.
 CURVED = 5_000
@@ -37,11 +36,11 @@ def check_minimum(result: Minimum, question: Question) -> Card:
     """
     if np.ndim(result.status.code):
         raise ValueError("this is a batch: check one member, jax.tree.map(lambda leaf: leaf[0], result), question=f.")
-    if isinstance(question.method, AbstractResidualMethod):
+    if question.arguments.get("squares"):
         from cycloid.checks.fits import check_squares
 
         return check_squares(result, question)
-    if isinstance(question.method, AugmentedLagrangian):
+    if isinstance(question.method, AugmentedLagrangian) or question.arguments.get("bounds") is not None:
         from cycloid.checks.constrained import check_constrained
 
         return check_constrained(result, question)

@@ -15,6 +15,7 @@ from cycloid.checks.cards import AGREES, DISAGREES, Card, compare, resting_on, u
 from cycloid.checks.registry import register
 from cycloid.core.numerals import numeral
 from cycloid.core.results import Question
+from cycloid.optimize.constraints import Box, read_bounds
 from cycloid.optimize.curve_fitting import Fit, fit_curve
 from cycloid.optimize.curve_models import read_data, read_model
 from cycloid.optimize.drivers import Minimum
@@ -68,7 +69,7 @@ def _parameters_card(residual: Any, x: np.ndarray, errors: np.ndarray) -> Card:
     )  # fmt: skip
 
 
-def _scipy(residual: Any, x: np.ndarray, errors: np.ndarray) -> np.ndarray:
+def _scipy(residual: Any, x: np.ndarray, errors: np.ndarray, box: Box | None = None) -> np.ndarray:
     from scipy import optimize
 
     compiled = jax.jit(residual)
@@ -77,7 +78,9 @@ def _scipy(residual: Any, x: np.ndarray, errors: np.ndarray) -> np.ndarray:
     of_shift = lambda t: np.nan_to_num(np.asarray(compiled(jnp.asarray(x + scale * t)), float), nan=1e150)
     solve: Any = optimize.least_squares
     with np.errstate(all="ignore"):
-        found = solve(of_shift, AWAY * signs / np.sqrt(len(x)), jac="3-point", xtol=1e-12, ftol=1e-14, gtol=1e-12)
+        low, high = (-np.inf, np.inf) if box is None else ((np.asarray(end, float) - x) / scale for end in box)
+        begin = np.clip(AWAY * signs / np.sqrt(len(x)), low, high)
+        found = solve(of_shift, begin, jac="3-point", bounds=(low, high), xtol=1e-12, ftol=1e-14, gtol=1e-12)
     return x + scale * found.x
 
 
@@ -126,7 +129,8 @@ def check_squares(result: Minimum, question: Question) -> Card:
     residual = as_vector_function(function, unravel, rest, flat.dtype)
     x = np.asarray(flat, float)
     step = float(jnp.finfo(flat.dtype).eps) ** 0.25 * np.maximum(np.abs(x), 1.0)
-    again = _scipy(residual, x, step)
+    bounds = question.arguments.get("bounds")
+    again = _scipy(residual, x, step, None if bounds is None else read_bounds(bounds, result.value))
     least = float(jnp.sum(residual(jnp.asarray(again, flat.dtype)) ** 2)) / 2
     claimed = float(np.asarray(result.objective))
     slack = float(jnp.finfo(flat.dtype).eps) ** 0.5

@@ -9,13 +9,13 @@ import numpy as np
 
 from cycloid.core.functions import as_function, as_objective
 from cycloid.core.numerals import numeral
+from cycloid.figures.curvature_steps import TITLES, cells, note_panels, places, told
 from cycloid.figures.draw import curve, dots, label, panels, ticks
 from cycloid.figures.registry import register
 from cycloid.figures.tangents import function
 from cycloid.figures.terrains import terrain
 from cycloid.figures.theme import colour_of, palette
 from cycloid.optimize.drivers import Minimum
-from cycloid.optimize.levenberg_marquardt import AbstractResidualMethod
 
 # How much is shown beyond the walk itself, as a share of its extent.
 MARGIN = 0.35
@@ -46,7 +46,7 @@ def minimum_figure(
     f = question if question is not None else asked.function if asked is not None else None
     path = path_of(result)
     name = str(getattr(getattr(asked, "method", None), "name", "walk"))
-    squares = isinstance(getattr(asked, "method", None), AbstractResidualMethod)  # f is a residual, no height
+    squares = asked is not None and bool(asked.arguments.get("squares"))  # f is a residual, no height
     if f is None or path is None or path.shape[1] > 2 or squares:
         return _numbers(result, name, dark)
     low, high = window(path, lower, upper)
@@ -112,19 +112,23 @@ def _on_a_curve(f: Any, path: np.ndarray, low: float, high: float, name: str, da
 
 
 def _numbers(result: Minimum, name: str, dark: bool) -> Any:
-    """Objective and gradient norm over the steps."""
+    """Objective and gradient norm over the steps, and under them what the method told of each."""
     if result.trace is None:
         raise ValueError(
             "nothing of this walk was kept: call minimize(..., trace=True); inside bounds and constraints nothing is."
         )
-    c = palette(dark)
+    c, steps = palette(dark), int(np.asarray(result.steps))
+    notes = {note: np.asarray(column)[:steps] for note, column in result.trace.notes.items()}  # the last was not made
+    more = told(notes)
     fig = panels(
-        1, 2, dark=dark, titles=("Objective", "Largest entry of the gradient"), height=400,
-        title=label(f"{name}, {numeral(int(np.asarray(result.steps)))} steps"), subtitle=label(result.status.message),
-        horizontal_spacing=0.12, layout={"showlegend": False},
+        2 if more else 1, 6, dark=dark, height=680 if more else 400, specs=cells([2, len(more)][: 2 if more else 1]),
+        titles=("Objective", "Largest entry of the gradient", *(TITLES[note] for note in more)),
+        title=label(f"{name}, {numeral(steps)} steps"), subtitle=label(result.status.message),
+        horizontal_spacing=0.12, vertical_spacing=0.2, layout={"showlegend": False},
     )  # fmt: skip
-    for column, (values, colour) in enumerate(
-        ((result.trace.objective, colour_of(name, dark)), (result.trace.gradient_norm, c["warm"])), start=1
+    note_panels(fig, np.arange(1, steps + 1), notes, places(2, len(more)), dark=dark)
+    for column, (values, colour) in zip(
+        (1, 4), ((result.trace.objective, colour_of(name, dark)), (result.trace.gradient_norm, c["warm"])), strict=True
     ):
         values = np.asarray(values, float)
         kept = np.isfinite(values)

@@ -1,7 +1,7 @@
 """Optimization: methods that walk downhill, the driver that stops them, and fair races between them."""
 
-from cycloid.optimize.borrowed import FromOptax, from_optax
-from cycloid.optimize.catalogue import METHODS, MODEL_METHODS, method
+from cycloid.optimize.borrowed import FromOptax, SearchFromOptax, from_optax
+from cycloid.optimize.catalogue import METHODS, MODEL_METHODS, PEERS, method
 from cycloid.optimize.conjugate_gradients import ConjugateGradient
 from cycloid.optimize.constraints import AtMost, Equal
 from cycloid.optimize.curve_fitting import Fit, fit_curve
@@ -23,10 +23,12 @@ from cycloid.optimize.levenberg_marquardt import RESIDUAL_METHODS, GaussNewton, 
 from cycloid.optimize.methods import AbstractGradientMethod, AbstractMethod, Info, Objective, apply_update
 from cycloid.optimize.model_objectives import AbstractCurvatureMethod, ModelObjective, model_objective
 from cycloid.optimize.natural_gradients import KFAC, NaturalGradient
+from cycloid.optimize.optimistix_solvers import Optimistix
 from cycloid.optimize.quasi_newton import BFGS, LBFGS
 from cycloid.optimize.races import Race, race, sweep
 from cycloid.optimize.residuals import least_squares
 from cycloid.optimize.roots import Root, fixed_point, root
+from cycloid.optimize.scipy_solvers import SciPy
 from cycloid.optimize.second_order import Newton
 from cycloid.optimize.spectral import BarzilaiBorwein
 from cycloid.optimize.step_limits import Edge, Stability, edge_of_stability, stability
@@ -39,6 +41,7 @@ __all__ = [
     "LBFGS",
     "METHODS",
     "MODEL_METHODS",
+    "PEERS",
     "RESIDUAL_METHODS",
     "SGD",
     "AbstractCurvatureMethod",
@@ -67,9 +70,12 @@ __all__ = [
     "Nesterov",
     "Newton",
     "Objective",
+    "Optimistix",
     "RMSprop",
     "Race",
     "Root",
+    "SciPy",
+    "SearchFromOptax",
     "Stability",
     "Trace",
     "TrustRegion",

@@ -123,12 +123,10 @@ def constrained(
     (x, equal, at_most), numbers = jax.lax.custom_root(problem.conditions, begin, solve, _tangent, has_aux=True)
     slope = jax.grad(problem.lagrangian)(x, equal, at_most)
     whole = numbers[1:].astype(jnp.int32)
-    at_lower, at_upper = x <= box.lower, x >= box.upper
+    low, high = box.pressure(x, slope)
     return Solution(
         eqx.combine(unravel(x), rest), problem.f(x), equal, at_most,
-        unravel(jnp.where(at_lower, jnp.maximum(slope, 0.0), 0.0)),
-        unravel(jnp.where(at_upper, jnp.maximum(-slope, 0.0), 0.0)),
-        numbers[0], whole[0], whole[1], Status(whole[2]),
+        unravel(low), unravel(high), numbers[0], whole[0], whole[1], Status(whole[2]),
     )  # fmt: skip
 
 

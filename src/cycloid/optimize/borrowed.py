@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import optax
 
+from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand
 from cycloid.optimize.methods import AbstractGradientMethod, option, rate
 
 
@@ -31,14 +34,51 @@ class FromOptax(AbstractGradientMethod):
         return made
 
 
+@final
+class SearchFromOptax(AbstractDescent):
+    """An optax transformation with a line search inside, such as `optax.lbfgs()`; made by `from_optax`.
+
+    It evaluates the objective within its update, which only `minimize` and races can give it: a training loop, where
+    the objective changes from batch to batch, cannot.
+    """
+
+    reference: ClassVar[str] = "the optax transformation's own documentation"
+    best_for: ClassVar[str] = "whatever the transformation is best for"
+    formula: ClassVar[str] = "as optax defines it"
+    make: optax.GradientTransformation = eqx.field(static=True)
+    name: str = eqx.field(static=True)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def remember(self, x: Any) -> Any:
+        """The state of the transformation."""
+        return self.make.init(x)
+
+    def move(self, local: Local, stand: Stand) -> Move:
+        """One update: an evaluation for each trial of its search, and one where it ends unless the search kept it."""
+        value_of = lambda x: local.value(x - local.x)
+        known = {"value": stand.value, "grad": stand.gradient, "value_fn": value_of}
+        update: Any = optax.with_extra_args_support(self.make).update
+        step, memory = update(stand.gradient, stand.memory, local.x, **known)
+        memory = jax.tree.map(lambda new, old: new.astype(old.dtype), memory, stand.memory)
+        trials = optax.tree.get(memory, "num_linesearch_steps")
+        value, gradient = optax.tree.get(memory, "value"), optax.tree.get(memory, "grad")
+        cost = jnp.asarray(trials, jnp.int32)
+        if value is None or gradient is None:
+            value, gradient = local.value_and_grad(step)
+            cost = cost + 1
+        # A search that found nothing lower leaves the point: the update is zero or not finite.
+        stuck = ~jnp.all(jnp.isfinite(step))
+        step = jnp.where(stuck, 0.0, step)
+        return Move(step, Stand(value, gradient, stand.floor, stuck, memory), cost)
+
+
 def from_optax(
     transformation: optax.GradientTransformation | Callable[..., optax.GradientTransformation],
     *,
     name: str | None = None,
     learning_rate: Any = None,
     clip: float | None = None,
-) -> FromOptax:
-    """Any optax transformation as a method.
+) -> FromOptax | SearchFromOptax:
+    """Any optax transformation as a method, line searches such as `optax.lbfgs()` among them.
 
     Args:
         transformation: as it is, `optax.lion(1e-3)`; or the function that makes it from a learning rate,
@@ -63,6 +103,10 @@ def from_optax(
                 "a finished transformation keeps its own learning rate: pass the function that makes it "
                 "(optax.lion, not optax.lion(1e-3)) together with learning_rate=."
             )
+        if _searches(transformation):
+            if clip is not None:
+                raise ValueError("a line search needs the gradient as it is: leave clip= out.")
+            return SearchFromOptax(make=transformation, name=name or "optax-search")
         return FromOptax(make=transformation, name=name or "optax", clip=clip)
     if not callable(transformation):
         raise TypeError(
@@ -73,3 +117,16 @@ def from_optax(
         raise TypeError("a function that makes a transformation needs learning_rate=, such as 1e-3.")
     label = name or getattr(transformation, "__name__", "optax")
     return FromOptax(make=transformation, name=label, learning_rate=rate(learning_rate), clip=clip)
+
+
+def _searches(transformation: optax.GradientTransformation) -> bool:
+    """Whether its update asks for the objective itself."""
+    x = jnp.zeros(1)
+    update: Any = optax.with_extra_args_support(transformation).update
+    try:
+        jax.eval_shape(lambda: update(x, transformation.init(x), x, value=jnp.zeros(()), grad=x))
+    except TypeError as error:
+        return "value_fn" in str(error)
+    except Exception:  # made for another kind of parameters than a vector: then it is no search of the usual kind
+        return False
+    return False

@@ -43,6 +43,27 @@ class Box(NamedTuple):
         """The nearest point inside."""
         return jnp.clip(x, self.lower, self.upper)
 
+    def snap(self, x: Any, near: Any) -> Any:
+        """x with the numbers that are at most `near` from a bound put there."""
+        x = jnp.where(x - self.lower <= near, self.lower, x)
+        return jnp.where(self.upper - x <= near, self.upper, x)
+
+    def holds(self, x: Any, slope: Any) -> Any:
+        """Which numbers lie at a bound that the way down would cross."""
+        return ((x <= self.lower) & (slope > 0)) | ((x >= self.upper) & (slope < 0))
+
+    def pressure(self, x: Any, slope: Any) -> tuple[Any, Any]:
+        """How much f would rise if each lower bound rose by one, and fall if each upper bound did."""
+        low = jnp.where(x <= self.lower, jnp.maximum(slope, 0.0), 0.0)
+        return low, jnp.where(x >= self.upper, jnp.maximum(-slope, 0.0), 0.0)
+
+
+def multipliers_of(x: Any, slope: Any, box: Box, unravel: Callable[[Any], Any]) -> dict[str, Any]:
+    """The `multipliers` of a minimum with bounds alone, from its vector and the slope there."""
+    low, high = box.pressure(x, slope)
+    none = jnp.zeros(0, x.dtype)
+    return {"equal": none, "at_most": none, "lower": unravel(low), "upper": unravel(high)}
+
 
 def read_constraints(constraints: Any, point: Any) -> tuple[Equal | AtMost, ...]:
     """Constraints as functions of a point.

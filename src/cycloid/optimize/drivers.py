@@ -16,10 +16,13 @@ from jaxtyping import ArrayLike, Float, Int
 from cycloid.core.functions import as_objective
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
+from cycloid.optimize.catalogue import is_scipy
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.choices import usual
+from cycloid.optimize.constraints import read_bounds
 from cycloid.optimize.methods import AbstractMethod, Objective, split
 from cycloid.optimize.points import as_point, as_static, scalar_function
+from cycloid.optimize.scipy_solvers import SciPy
 from cycloid.optimize.sensitivities import implicitly
 from cycloid.optimize.walks import Settings, Trace, ending, walk_from
 
@@ -86,9 +89,12 @@ def minimize(
         x0: where to start: a number, an array, or any pytree of them (for a formula a dict by name, or an array in
             the order of its variables). A list or tuple of plain numbers is read as an array, integers among
             them as floats; integer arrays and other leaves inside a pytree stay as they are.
-        method: a name from `METHODS`, a class or an instance. None takes `TrustRegion` for up to 5000 parameters and
-            `LBFGS` for more; `result.question.method` says which. Neither needs a learning rate.
-        bounds: a pair (lower, upper), each a number, None, or like x0 (a dict may name some entries only).
+        method: a name from `METHODS` or `PEERS`, a class or an instance; solvers from elsewhere are
+            `SciPy("L-BFGS-B")`, `Optimistix(optimistix.BFGS(...))` and `from_optax(optax.lbfgs())`. None takes
+            `TrustRegion` for up to 5000 parameters and `LBFGS` for more; `result.question.method` says which. Neither
+            needs a learning rate.
+        bounds: a pair (lower, upper), each a number, None, or like x0 (a dict may name some entries only). A method of
+            SciPy's that knows bounds gets them.
         constraints: one or a list of: a text such as "x + y = 1" or "x^2 + y^2 <= 4", `Equal(h)` for h(x) = 0,
             `AtMost(g)` for g(x) <= 0. With bounds or constraints Newton steps on an augmented Lagrangian are made,
             with a dense Hessian; there is no `method` to choose and no trace, and `error` is the largest violation of
@@ -107,7 +113,8 @@ def minimize(
         ValueError: when f is not scalar, a formula's variables are not those of x0, or tol is out of reach.
         ConvergenceError: see `throw`; never with tol=0.
 
-    Transformations: jit and vmap. Under grad the minimiser is differentiated by the implicit function theorem,
+    Transformations: jit and vmap, with every method but SciPy's, whose loops run in Python: traced they raise
+    TypeError. Under grad the minimiser is differentiated by the implicit function theorem,
     dθ = −H⁻¹ ∂(∇f), with respect to what f closes over, never x0 or the learning rate; H is solved densely for up
     to 64 parameters and by conjugate gradients beyond. That is the derivative of the exact minimiser: it holds
     where the status is converged and H is positive definite. A function with Python branches (`if x > 0`) runs
@@ -126,7 +133,7 @@ def minimize(
     Reference: Dennis, Schnabel, Numerical methods for unconstrained optimization and nonlinear equations, 1983,
     section 7.2 (the stopping rule); Krantz, Parks, The implicit function theorem, 2002.
     """
-    if bounds is not None or constraints is not None:
+    if constraints is not None or (bounds is not None and not is_scipy(method)):
         from cycloid.optimize.constrained_minima import minimize_inside  # it makes a Minimum, which is defined here
 
         inside: dict[str, Any] = {"bounds": bounds, "constraints": constraints, "method": method}
@@ -140,6 +147,13 @@ def minimize(
     if keep_path is None:
         keep_path = sum(leaf.size for leaf in jax.tree.leaves(split(point)[0])) <= PICTURED
     settings = Settings(tolerance, max_steps, trace, trace and keep_path)
+    if isinstance(chosen, SciPy):
+        from cycloid.optimize.scipy_answers import minimum_by_scipy  # it makes a Minimum, which is defined here
+
+        box = None if bounds is None else read_bounds(bounds, point)
+        result = minimum_by_scipy(function, point, chosen, settings, box)
+        given = {"x0": x0, "tol": tol, "max_steps": max_steps, "bounds": bounds, "constraints": None}
+        return conclude(result, throw=throw, question=Question(f, given, chosen))
     try:
         result = _compiled(as_static(function), point, chosen, settings)
     except jax.errors.ConcretizationTypeError as error:
@@ -159,9 +173,9 @@ def _trimmed(result: Minimum) -> Minimum:
 
 def _ready(method: AbstractMethod) -> AbstractMethod:
     """The method with its numbers as arrays, so that another learning rate is no new program."""
-    method = jax.tree.map(jnp.asarray, method)
+    method = jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_inexact_array_like(leaf) else leaf, method)
     for leaf in jax.tree.leaves(method):
-        if leaf.ndim:
+        if eqx.is_array(leaf) and leaf.ndim:
             raise ValueError(
                 f"the learning rate of {method.name} has the shape {leaf.shape}: minimize makes one walk. Use "
                 f"jax.vmap over the method, or cy.optimize.sweep for a table."

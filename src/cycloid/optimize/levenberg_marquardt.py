@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from cycloid.optimize.methods import option
+from cycloid.optimize.optimistix_solvers import Optimistix
+from cycloid.optimize.scipy_solvers import SciPy
 from cycloid.optimize.tangents import Tangent
 
 # A trial must bring this share of the drop that the linear model promised.
@@ -106,7 +108,7 @@ class GaussNewton(AbstractResidualMethod):
 
     def attempt(self, residual: Callable[[Any], Any], x: Any, at: Tangent, state: Any) -> Trial:
         """A share of the whole step, half of it at the next trial."""
-        step = state.share * at.full() / at.scale
+        step = at.inside(state.share * at.full() / at.scale)
         # Along −J⁺r the sum of squares falls at the rate ‖P r‖², P the projection on the tangent plane.
         promised = state.share * jnp.sum(jnp.where(at.live, at.image, 0.0) ** 2)
         _, accepted = _judge(residual, x, step, at, promised)
@@ -125,7 +127,8 @@ class LevenbergMarquardt(AbstractResidualMethod):
 
     Minimises ‖r + J δ‖² over ‖D δ‖ <= Δ, which is δ = −(JᵀJ + λ D²)⁻¹ Jᵀ r for the λ that fits; D holds the largest
     column norms of J met so far, so that the units of the parameters do not matter. λ is found on the singular
-    values of J D⁻¹, so that the condition number is not squared. With `geodesic` the step also follows the bend of
+    values of J D⁻¹, so that the condition number is not squared. Inside bounds numbers that press on theirs are held,
+    and a step is cut off where it meets one. With `geodesic` the step also follows the bend of
     the path, δ + ½ a with a = −(JᵀJ + λ D²)⁻¹ Jᵀ r″ and r″ the second derivative of r along δ, where it is slight.
 
     Args:
@@ -158,13 +161,14 @@ class LevenbergMarquardt(AbstractResidualMethod):
         model = at.singular * (at.right.T @ z)
         promised = model @ model / 2 + damping * length**2
         bend = self._acceleration(residual, x, at, z, damping) if self.geodesic else jnp.zeros_like(z)
-        ratio, accepted = _judge(residual, x, (z + bend) / at.scale, at, promised)
+        step = at.inside((z + bend) / at.scale)
+        ratio, accepted = _judge(residual, x, step, at, promised)
         # Little of what was promised: half; most of it, or a whole Gauss-Newton step: twice the step made.
         grown = jnp.where(
             (ratio > 0.75) | (damping == 0), jnp.maximum(2 * length, jnp.where(ratio > 0.75, radius, 0)), radius
         )
         radius = jnp.where(ratio < 0.25, 0.25 * jnp.minimum(radius, 4 * length), grown)
-        return Trial((z + bend) / at.scale, _Region(at.scale, radius), accepted, jnp.ones((), jnp.int32))
+        return Trial(step, _Region(at.scale, radius), accepted, jnp.ones((), jnp.int32))
 
     def _acceleration(self, residual: Callable[[Any], Any], x: Any, at: Tangent, z: Any, damping: Any) -> Any:
         """½ D a, or zero where the path bends too much for it, or is not finite."""
@@ -180,8 +184,15 @@ class LevenbergMarquardt(AbstractResidualMethod):
 
 
 def _judge(residual: Callable[[Any], Any], x: Any, step: Any, at: Tangent, promised: Any) -> tuple[Any, Any]:
-    """(the actual drop of ½‖r‖² over the promised one, whether the step may be made)."""
+    """(the actual drop of ½‖r‖² over the promised one, whether the step may be made).
+
+    Where bounds cut the step off, what is left of it promises what the linear model says of that.
+    """
     r = residual(x + step)
+    if at.room is not None:
+        change = at.jacobian @ step
+        cut = jnp.any((step == at.room[0]) | (step == at.room[1]))
+        promised = jnp.where(cut, -(at.gradient @ step) - change @ change / 2, promised)
     # As a product: ‖r₀‖² − ‖r‖² would lose the digits that the two have in common.
     actual = (at.residual - r) @ (at.residual + r) / 2
     fine = jnp.all(jnp.isfinite(r))
@@ -196,7 +207,7 @@ RESIDUAL_METHODS: dict[str, type[AbstractResidualMethod]] = {
 }
 
 
-def residual_method(choice: Any) -> AbstractResidualMethod:
+def residual_method(choice: Any) -> Any:
     """The method for sums of squares that a name, a class or an instance stands for.
 
     Raises:
@@ -205,6 +216,8 @@ def residual_method(choice: Any) -> AbstractResidualMethod:
     """
     if choice is None:
         return LevenbergMarquardt()
+    if isinstance(choice, Optimistix | SciPy):
+        return choice
     if isinstance(choice, str):
         key = choice.strip().lower().replace("_", "-").replace(" ", "-")
         if key not in RESIDUAL_METHODS:

@@ -16,12 +16,21 @@ from cycloid.core.functions import as_objective
 from cycloid.core.loops import iterate
 from cycloid.core.results import ErrorKind, Question, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
+from cycloid.optimize.constraints import Box, multipliers_of, read_bounds
 from cycloid.optimize.drivers import PICTURED, Minimum
-from cycloid.optimize.levenberg_marquardt import UNSEEN, AbstractResidualMethod, residual_method
+from cycloid.optimize.levenberg_marquardt import (
+    REFUSALS,
+    UNSEEN,
+    AbstractResidualMethod,
+    LevenbergMarquardt,
+    residual_method,
+)
 from cycloid.optimize.methods import split
+from cycloid.optimize.optimistix_solvers import Optimistix, squares_by_optimistix
 from cycloid.optimize.points import as_point, as_static
+from cycloid.optimize.scipy_solvers import SciPy
 from cycloid.optimize.sensitivities import implicitly
-from cycloid.optimize.tangents import tangent
+from cycloid.optimize.tangents import Tangent, tangent_of, value_and_jacobian
 from cycloid.optimize.walks import Settings, Trace
 
 # Steps too small for the sum of squares to show are made while they still improve the offset by this factor ...
@@ -52,7 +61,8 @@ def least_squares(
     residual: Callable[[Any], Any] | str | Sequence[Any],
     x0: Any,
     *,
-    method: str | type[AbstractResidualMethod] | AbstractResidualMethod | None = None,
+    method: str | type[AbstractResidualMethod] | AbstractResidualMethod | Optimistix | SciPy | None = None,
+    bounds: Any = None,
     tol: float | Tolerance | None = None,
     max_steps: int = 500,
     throw: bool = True,
@@ -70,7 +80,11 @@ def least_squares(
     Args:
         residual: a function of one pytree that returns an array or a pytree of residuals; or a list of formulas.
         x0: where to start, as for `minimize`.
-        method: a name from `RESIDUAL_METHODS`, a class or an instance; `LevenbergMarquardt()` without it.
+        method: a name from `RESIDUAL_METHODS`, a class or an instance; `LevenbergMarquardt()` without it. Solvers from
+            elsewhere are `Optimistix(optimistix.LevenbergMarquardt(...))` and `SciPy("trf")`, "dogbox" or "lm".
+        bounds: a pair (lower, upper), each a number, None, or like x0 (a dict may name some entries only). J is then
+            that of the numbers which no bound holds, and `multipliers` tells how hard each bound is pressed upon.
+            `LevenbergMarquardt` and SciPy's trf and dogbox know bounds.
         tol: a number (for both parts) or `Tolerance(rtol, atol)`; None is the square root of eps. 0 runs every step.
         max_steps: at most this many steps.
         throw: raise `ConvergenceError` when no test was met; False returns the result with its status.
@@ -82,13 +96,14 @@ def least_squares(
 
     Raises:
         TypeError: when residual is no function, or returns no real numbers.
-        ValueError: when it returns no residual at all, or tol is out of reach.
+        ValueError: when it returns no residual at all, tol is out of reach, bounds cross, or the method knows none.
         ConvergenceError: see `throw`; never with tol=0.
 
     Transformations: jit and vmap, each member with its own status. Under grad the minimiser is differentiated by the
-    implicit function theorem with the exact Hessian of f, with respect to what residual closes over.
+    implicit function theorem with the exact Hessian of f, with respect to what residual closes over, and the bounds
+    that are pressed upon. With a solver of SciPy's none holds: traced it raises TypeError.
 
-    Cost: one residual with its Jacobian a step, and one residual for each trial.
+    Cost: one residual with its Jacobian a step, and one residual for each trial; `evaluations` counts each as one.
 
     Example:
         >>> from cycloid.optimize import least_squares
@@ -108,9 +123,17 @@ def least_squares(
     if keep_path is None:
         keep_path = sum(leaf.size for leaf in jax.tree.leaves(split(point)[0])) <= PICTURED
     settings = Settings(tolerance, max_steps, trace, trace and keep_path)
-    result = trimmed(_compiled(as_static(function), point, chosen, settings))
-    asked = Question(residual, {"x0": x0, "tol": tol, "max_steps": max_steps}, chosen)
-    return conclude(result, throw=throw and not tolerance.is_zero, question=asked)
+    box = None if bounds is None else read_bounds(bounds, point)
+    if isinstance(chosen, SciPy):
+        from cycloid.optimize.scipy_answers import squares_by_scipy  # it asks for the tests that are defined here
+
+        result = squares_by_scipy(function, point, chosen, settings, box)
+    else:
+        if box is not None and not isinstance(chosen, LevenbergMarquardt):
+            raise ValueError(f"{chosen.name} knows no bounds: leave method= out, which takes LevenbergMarquardt.")
+        result = trimmed(_compiled(as_static(function), point, chosen, settings, box))
+    asked = {"x0": x0, "tol": tol, "max_steps": max_steps, "bounds": bounds, "squares": True}
+    return conclude(result, throw=throw and not tolerance.is_zero, question=Question(residual, asked, chosen))
 
 
 def trimmed(result: Minimum) -> Minimum:
@@ -178,23 +201,26 @@ def as_vector_function(function: Callable[[Any], Any], unravel: Callable[[Any], 
 
 
 @eqx.filter_jit
-def _compiled(function: Any, point: Any, method: AbstractResidualMethod, settings: Settings) -> Minimum:
-    return squares(function, point, method, settings)
+def _compiled(function: Any, point: Any, method: Any, settings: Settings, box: Box | None) -> Minimum:
+    return squares(function, point, method, settings, box)
 
 
-def squares(function: Any, point: Any, method: AbstractResidualMethod, settings: Settings) -> Minimum:
+def squares(function: Any, point: Any, method: Any, settings: Settings, box: Box | None = None) -> Minimum:
     """The walk and what it found, as a `Minimum` like the point."""
     parameters, rest = split(point)
     flat, unravel = ravel_pytree(parameters)
+    flat = flat if box is None else box.clip(flat)
     residual = as_vector_function(function, unravel, rest, flat.dtype)
 
     def half_square(v: Any) -> Any:
         r = residual(v)
         return r @ r / 2
 
-    x, objective, (walk, trace) = implicitly(half_square, flat, lambda v: _walk(residual, v, method, settings))
+    walk_on = lambda v: _walk(residual, v, method, settings, box)
+    x, objective, (walk, trace) = implicitly(half_square, flat, walk_on, box)
     if trace is not None and trace.path is not None:
         trace = Trace(trace.objective, trace.gradient_norm, trace.step_norm, jax.vmap(unravel)(trace.path))
+    pressed = None if box is None else multipliers_of(x, jax.grad(half_square)(x), box, unravel)
     return Minimum(
         value=eqx.combine(unravel(x), rest),
         error=walk.gradient_norm,
@@ -205,18 +231,24 @@ def squares(function: Any, point: Any, method: AbstractResidualMethod, settings:
         gradient_norm=walk.gradient_norm,
         steps=walk.turns - 1,
         trace=trace,
+        multipliers=pressed,
     )
 
 
-def _walk(residual: Any, start: Any, method: AbstractResidualMethod, settings: Settings) -> tuple[Any, Any, Any]:
+def _walk(residual: Any, start: Any, method: Any, settings: Settings, box: Box | None) -> tuple[Any, Any, Any]:
     """(the point reached, f there, (the last state, the trace))."""
     zero, none, no = jnp.zeros((), start.dtype), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     still, far = jnp.zeros_like(start), jnp.full((), jnp.inf, start.dtype)
-    begin = Descent(
-        start, still, method.init(start), zero, zero, zero, zero, far, none, none, none, no, no
-    )  # fmt: skip
+    if isinstance(method, Optimistix):
+        steps = squares_by_optimistix(method, residual, start)
+        state: Any = (steps.begin, still)
+        turn = lambda walk: _step_of(walk, steps, settings.tolerance)
+    else:
+        state = method.init(start)
+        turn = lambda walk: _turn(walk, residual, method, settings.tolerance, box)
+    begin = Descent(start, still, state, zero, zero, zero, zero, far, none, none, none, no, no)
     walk, _, rows = iterate(
-        lambda walk: _turn(walk, residual, method, settings.tolerance),
+        turn,
         begin,
         max_steps=settings.max_steps + 1,
         done=None if settings.tolerance.is_zero else lambda walk: walk.stopped,
@@ -226,39 +258,71 @@ def _walk(residual: Any, start: Any, method: AbstractResidualMethod, settings: S
     return walk.x, walk.objective, (brief, Trace(*rows) if settings.trace else None)
 
 
-def _turn(walk: Descent, residual: Any, method: AbstractResidualMethod, tolerance: Tolerance) -> Descent:
+class Standing(NamedTuple):
+    """A point looked at: the tangent there, and what the tests say of it."""
+
+    at: Tangent
+    finite: Any
+    met: Any
+    plane: Any  # the length of the part of r that a step can remove
+
+
+def standing(at: Tangent, x: Any, tolerance: Tolerance, start: Any) -> Standing:
+    """Whether a walk that began with the objective `start` may end at x."""
+    eps = jnp.finfo(x.dtype).eps
+    newton, size = jnp.linalg.norm(at.full()), jnp.linalg.norm(at.scale * x)
+    finite = jnp.isfinite(at.objective) & jnp.all(jnp.isfinite(at.jacobian))
+    gone = at.objective <= eps * (tolerance.atol**2) * start
+    plane = jnp.linalg.norm(jnp.where(at.live, at.image, 0.0))
+    small = (at.offset <= tolerance.rtol) | (newton <= tolerance.rtol * size)
+    return Standing(at, finite, finite & (small | gone | (plane <= 2 * at.rounding)), plane)
+
+
+def _turn(walk: Descent, residual: Any, method: Any, tolerance: Tolerance, box: Box | None) -> Descent:
     """Go where the last turn pointed, look whether to stay, and if not find the next step."""
     x = walk.x + walk.step
-    at = tangent(residual, x, walk.state.scale)
-    objective = at.objective
-    start = jnp.where(walk.turns == 0, objective, walk.start)
-    eps = jnp.finfo(x.dtype).eps
-    offset, newton, size = at.offset, jnp.linalg.norm(at.full()), jnp.linalg.norm(at.scale * x)
-    finite = jnp.isfinite(objective) & jnp.all(jnp.isfinite(at.jacobian))
-    gone = objective <= eps * (tolerance.atol**2) * start
-    plane = jnp.linalg.norm(jnp.where(at.live, at.image, 0.0))
-    met = finite & ((offset <= tolerance.rtol) | (newton <= tolerance.rtol * size) | gone | (plane <= 2 * at.rounding))
+    x = x if box is None else box.clip(x)  # the sum may round to beyond a bound
+    at = tangent_of(*value_and_jacobian(residual, x), x, walk.state.scale, box)
+    start = jnp.where(walk.turns == 0, at.objective, walk.start)
+    here = standing(at, x, tolerance, start)
     # Where the drop to come is below rounding, only the offset shows whether anything is still gained.
-    hidden = (plane**2 / 2 <= UNSEEN * at.noise) & (walk.turns > 0)
-    paused = jnp.where(hidden & (offset > IMPROVED * walk.least), walk.paused + 1, 0)
-    stop = met | ~finite | (paused >= PAUSE)
-    wanted = finite & ~met if tolerance.is_zero else ~stop
+    hidden = (here.plane**2 / 2 <= UNSEEN * at.noise) & (walk.turns > 0)
+    paused = jnp.where(hidden & (at.offset > IMPROVED * walk.least), walk.paused + 1, 0)
+    stop = here.met | ~here.finite | (paused >= PAUSE)
+    wanted = here.finite & ~here.met if tolerance.is_zero else ~stop
     trial = method.search(residual, x, at, walk.state, wanted)
     stuck = wanted & ~trial.accepted
+    paused = jnp.where(stuck, PAUSE, paused).astype(walk.paused.dtype)
+    after = _arrived(walk, x, here, start, paused, 1 + trial.tried, stop | stuck)
+    return after._replace(step=trial.step, state=trial.state)
+
+
+def _step_of(walk: Descent, steps: Any, tolerance: Tolerance) -> Descent:
+    """One step of a solver that keeps its own state and knows its own tangent."""
+    state, scale = walk.state
+    x, state, failed, at = steps.step(walk.x, state, scale)
+    start = jnp.where(walk.turns == 0, at.objective, walk.start)
+    here = standing(at, x, tolerance, start)
+    moved = jnp.any(x != walk.x)
+    paused = jnp.where(moved | (walk.turns == 0), 0, walk.paused + 1)
+    paused = jnp.where(failed, REFUSALS, paused).astype(walk.paused.dtype)
+    after = _arrived(walk, x, here, start, paused, 1, here.met | ~here.finite | (paused >= REFUSALS))
+    return after._replace(state=(state, at.scale))
+
+
+def _arrived(walk: Descent, x: Any, here: Standing, start: Any, paused: Any, cost: Any, stop: Any) -> Descent:
     return walk._replace(
         x=x,
-        step=trial.step,
-        state=trial.state,
-        objective=objective,
-        gradient_norm=jnp.where(finite, jnp.max(jnp.abs(at.gradient)), jnp.nan),
-        step_norm=jnp.linalg.norm(walk.step),
+        objective=here.at.objective,
+        gradient_norm=jnp.where(here.finite, jnp.max(jnp.abs(here.at.gradient)), jnp.nan),
+        step_norm=jnp.linalg.norm(x - walk.x),
         start=start,
-        least=jnp.minimum(walk.least, offset),
+        least=jnp.minimum(walk.least, here.at.offset),
         turns=walk.turns + 1,
-        evaluations=walk.evaluations + 1 + trial.tried,
-        paused=jnp.where(stuck, PAUSE, paused).astype(walk.paused.dtype),
-        met=met,
-        stopped=stop | stuck,
+        evaluations=walk.evaluations + cost,
+        paused=paused,
+        met=here.met,
+        stopped=stop,
     )
 
 

@@ -81,7 +81,7 @@ def newton(F: Vector, x: Any, tolerance: Tolerance, max_steps: int) -> Found:
         done=lambda w: w.met | w.stuck | ~w.finite,
         record=lambda w: w.norm,
     )
-    status = _ending(walk.met, walk.finite, walk.stuck)
+    status = root_status(walk.met, walk.finite, walk.stuck)
     return Found(walk.x, walk.norm, walk.error, walk.evaluations, walk.turns - 1, status, trace)
 
 
@@ -146,7 +146,7 @@ def broyden(F: Vector, x: Any, tolerance: Tolerance, max_steps: int) -> Found:
         done=lambda w: w.met | w.stuck | ~jnp.isfinite(w.norm),
         record=lambda w: w.norm,
     )
-    status = _ending(walk.met, jnp.isfinite(walk.norm), walk.stuck)
+    status = root_status(walk.met, jnp.isfinite(walk.norm), walk.stuck)
     trace = jnp.concatenate([_largest(value)[None], trace])
     error = _largest(walk.inverse @ walk.value)
     return Found(walk.x, walk.norm, error, walk.evaluations, walk.turns, status, trace)
@@ -206,7 +206,7 @@ def bracketed(F: Vector, low: Any, high: Any, tolerance: Tolerance, max_steps: i
         turn, begin, max_steps=max_steps, done=lambda w: w.met | ~w.finite, record=lambda w: w.norm
     )
     x = jnp.where(jnp.abs(walk.at_low) <= jnp.abs(walk.at_high), walk.low, walk.high)
-    status = _ending(walk.met, walk.finite, jnp.zeros((), bool))
+    status = root_status(walk.met, walk.finite, jnp.zeros((), bool))
     trace = jnp.concatenate([norm[None], trace])
     width = jnp.where(walk.norm == 0, 0.0, jnp.abs(walk.high - walk.low))
     return Found(x[None], walk.norm, width, walk.turns + 2, walk.turns, status, trace)
@@ -256,12 +256,13 @@ def anderson(G: Vector, x: Any, memory: int, tolerance: Tolerance, max_steps: in
     walk, _, trace = iterate(
         turn, begin, max_steps=max_steps, done=lambda w: w.met | ~jnp.isfinite(w.norm), record=lambda w: w.norm
     )
-    status = _ending(walk.met, jnp.isfinite(walk.norm), jnp.zeros((), bool))
+    status = root_status(walk.met, jnp.isfinite(walk.norm), jnp.zeros((), bool))
     trace = jnp.concatenate([norm[None], trace])
     return Found(walk.x, walk.norm, walk.norm, walk.turns + 1, walk.turns, status, trace)
 
 
-def _ending(met: Any, finite: Any, stuck: Any) -> Status:
+def root_status(met: Any, finite: Any, stuck: Any) -> Status:
+    """Not finite before all else; then converged, stuck without a root, out of steps."""
     status = Status.where(stuck, Status.named("no_root"), Status.named("max_steps"))
     status = Status.where(met, Status.named("converged"), status)
     return Status.where(finite, status, Status.named("nonfinite"))

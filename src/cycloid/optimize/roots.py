@@ -15,9 +15,12 @@ from jaxtyping import ArrayLike, Float, Int
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude, is_traced
 from cycloid.core.tolerance import Tolerance, as_tolerance, working_dtype
 from cycloid.optimize.methods import split
+from cycloid.optimize.optimistix_roots import root_by_optimistix
+from cycloid.optimize.optimistix_solvers import Optimistix
 from cycloid.optimize.points import as_point, as_static
 from cycloid.optimize.residuals import as_residual, as_vector_function
 from cycloid.optimize.root_finding import Found, anderson, bracketed, broyden, newton
+from cycloid.optimize.scipy_solvers import SciPy
 
 # Up to this many unknowns the Jacobian is formed for derivatives; beyond it products alone are used.
 DENSE = 256
@@ -55,7 +58,7 @@ def root(
     x0: Any = None,
     *,
     bracket: tuple[Any, Any] | None = None,
-    method: str = "newton",
+    method: str | Optimistix | SciPy = "newton",
     tol: float | Tolerance | None = None,
     max_steps: int = 100,
     throw: bool = True,
@@ -71,7 +74,8 @@ def root(
         x0: where to start, as for `minimize`; not needed with a bracket.
         bracket: for one unknown: two ends between which F changes its sign.
         method: "newton", with the exact Jacobian and a trust region; "broyden", which forms the Jacobian once
-            and corrects it by what the steps tell, for equations that cost much. A bracket has its own.
+            and corrects it by what the steps tell, for equations that cost much. A bracket has its own. Solvers from
+            elsewhere are `Optimistix(optimistix.Newton(...))` and `SciPy("hybr")`.
         tol: a number (for both parts) or `Tolerance(rtol, atol)`; None is eps^(3/4).
         max_steps: at most this many.
         throw: raise `ConvergenceError` when none was found; False returns the result with its status.
@@ -87,7 +91,9 @@ def root(
     Transformations: jit and vmap, each member with its own status. Under grad, jvp and vjp the solution is
     differentiated by the implicit function theorem, dx = −J⁻¹ ∂F, with respect to what F closes over, never x0.
 
-    Cost: F with its Jacobian a step, and F for each trial.
+    With a solver of SciPy's none holds: traced it raises TypeError.
+
+    Cost: F with its Jacobian a step, and F for each trial; `evaluations` counts each as one.
 
     Example:
         >>> from cycloid.optimize import root
@@ -103,14 +109,16 @@ def root(
     ends = _ends(bracket, x0)
     point = as_point(ends[0] if ends is not None else _given(x0))
     function = as_residual(F, point, "F")
-    if method not in ROOT_METHODS:
-        raise ValueError(f"method= is {' or '.join(map(repr, ROOT_METHODS))}; it was {method!r}.")
+    if not isinstance(method, Optimistix | SciPy) and method not in ROOT_METHODS:
+        known = " or ".join(map(repr, ROOT_METHODS))
+        raise ValueError(f"method= is {known}, Optimistix(...) or SciPy(...); it was {method!r}.")
     settings = _settings(tol, max_steps, point)
-    name = "bracket" if ends is not None else method
+    name: Any = "bracket" if ends is not None else method
     width = None if ends is None else as_point(ends[1])
     if ends is not None and not is_traced(ends):
         _signs(function, ends)
-    found = _root(as_static(function), point, width, name, *settings)
+    find = _by_scipy if isinstance(name, SciPy) else _root
+    found = find(as_static(function), point, width, name, *settings)
     asked = Question(F, {"x0": x0, "bracket": bracket, "tol": tol, "max_steps": max_steps}, name)
     return conclude(found, throw=throw, question=asked)
 
@@ -173,14 +181,39 @@ def fixed_point(
 
 
 @eqx.filter_jit
-def _root(function: Any, point: Any, other: Any, name: str, tolerance: Tolerance, max_steps: int) -> Root:
+def _root(function: Any, point: Any, other: Any, name: Any, tolerance: Tolerance, max_steps: int) -> Root:
     flat, unravel, rest = _flat(point)
     F = _square(as_vector_function(function, unravel, rest, flat.dtype), flat, "F")
     if name == "bracket":
         solve = lambda x: bracketed(F, x, jnp.ravel(other).astype(flat.dtype), tolerance, max_steps)
+    elif isinstance(name, Optimistix):
+        solve = lambda x: root_by_optimistix(name, F, x, tolerance, max_steps)
     else:
         solve = lambda x: {"newton": newton, "broyden": broyden}[name](F, x, tolerance, max_steps)
     return _answer(F, flat, solve, lambda x: eqx.combine(unravel(x), rest))
+
+
+def _by_scipy(
+    function: Any, point: Any, _: Any, method: SciPy, tolerance: Tolerance, max_steps: int
+) -> Root:  # fmt: skip
+    """The same by SciPy, in Python."""
+    from cycloid.optimize.scipy_answers import equations_by_scipy  # the results of the other drivers are made there too
+
+    flat, unravel, rest = _flat(point)
+    F = as_vector_function(getattr(function, "function", function), unravel, rest, flat.dtype)
+    progress, evaluations = equations_by_scipy(_square(F, flat, "F"), flat, method, tolerance, max_steps)
+    norms, errors, _ = (jnp.asarray(column, flat.dtype) for column in zip(*progress.rows))
+    status = "no_root" if progress.status == "stalled" else progress.status
+    return Root(
+        value=eqx.combine(unravel(jnp.asarray(progress.path[-1], flat.dtype)), rest),
+        error=errors[-1],
+        error_kind=ErrorKind.named("estimate"),
+        evaluations=jnp.asarray(evaluations, jnp.int32),
+        status=Status.named(status),
+        residual_norm=norms[-1],
+        steps=jnp.asarray(progress.steps, jnp.int32),
+        trace=norms,
+    )
 
 
 @eqx.filter_jit

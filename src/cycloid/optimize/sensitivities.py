@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from cycloid.optimize.constraints import Box
+
 # Up to this many parameters the Hessian is formed and solved densely, beyond it conjugate gradients see it through
 # products alone.
 DENSE = 64
 
 
 def implicitly(
-    value: Callable[[Any], Any], start: Any, walk: Callable[[Any], tuple[Any, Any, Any]]
+    value: Callable[[Any], Any], start: Any, walk: Callable[[Any], tuple[Any, Any, Any]], box: Box | None = None
 ) -> tuple[Any, Any, Any]:
     """`walk(start)`, differentiable in whatever `value` closes over.
 
@@ -26,6 +28,7 @@ def implicitly(
         value: f, parameters -> scalar.
         start: the parameters, a pytree of floating-point arrays.
         walk: start -> (x, f(x), anything else of arrays).
+        box: bounds on x, a vector; then the root is one of x − clip(x − ∇f(x)), which holds numbers at their bounds.
 
     Returns:
         What the walk returned; the third part has zero derivative.
@@ -36,7 +39,7 @@ def implicitly(
     def residual(point: tuple[Any, Any]) -> tuple[Any, Any]:
         x, v = point
         fx, gradient = jax.value_and_grad(value)(x)
-        return gradient, v - fx
+        return gradient if box is None else x - box.clip(x - gradient), v - fx
 
     def solve(_: Any, point: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
         x, v, rest = walk(point[0])
@@ -44,7 +47,8 @@ def implicitly(
         kinds[:] = [leaf.dtype for leaf in leaves]
         return (x, v.astype(dtype)), jax.tree.unflatten(structure, [_as_float(leaf) for leaf in leaves])
 
-    (x, v), rest = jax.lax.custom_root(residual, (start, jnp.zeros((), dtype)), solve, _solve_tangent, has_aux=True)
+    tangent = lambda linear, right: _solve_tangent(linear, right, symmetric=box is None)
+    (x, v), rest = jax.lax.custom_root(residual, (start, jnp.zeros((), dtype)), solve, tangent, has_aux=True)
     leaves, structure = jax.tree.flatten(rest)
     return x, v, jax.tree.unflatten(structure, [leaf.astype(kind) for leaf, kind in zip(leaves, kinds, strict=True)])
 
@@ -54,14 +58,14 @@ def _as_float(leaf: Any) -> Any:
     return leaf if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.astype(float)
 
 
-def _solve_tangent(linear: Callable[[Any], Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+def _solve_tangent(linear: Callable[[Any], Any], right: tuple[Any, Any], *, symmetric: bool) -> tuple[Any, Any]:
     """Solve H dx = b and dv − ∇f·dx = c, where `linear` is (dx, dv) -> (H dx, dv − ∇f·dx)."""
     b, c = right
     flat, unravel = ravel_pytree(b)
     zero = jnp.zeros_like(c)
     hvp = lambda dx: ravel_pytree(linear((unravel(dx), zero))[0])[0]
-    if flat.size <= DENSE:
-        hessian = jax.vmap(hvp)(jnp.eye(flat.size, dtype=flat.dtype))  # symmetric: rows are columns
+    if flat.size <= DENSE or not symmetric:
+        hessian = jax.vmap(hvp, out_axes=1)(jnp.eye(flat.size, dtype=flat.dtype))
         solution = jnp.linalg.solve(hessian, flat)
     else:
         precision = 10 * float(jnp.finfo(flat.dtype).eps) ** 0.75

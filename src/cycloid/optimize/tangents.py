@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cycloid.optimize.constraints import Box
+
 # Turns of the iteration for λ; three or four are the rule, and a step of another length does no harm.
 SECULAR_TURNS = 20
 # A step may miss the radius by this share: Moré 1978, section 5.
@@ -27,6 +29,8 @@ class Tangent(NamedTuple):
         image: Uᵀ r, the part of r that a step can remove.
         rank: how many of s stand above rounding.
         rounding: how long the part of r is that rounding made, as far as x being rounded tells: eps ‖ |J| |x| ‖.
+        room: how far x may move, (lower − x, upper − x); None where nothing bounds it. Columns of J of numbers that
+            are held at a bound are zero.
     """
 
     residual: Any
@@ -38,6 +42,7 @@ class Tangent(NamedTuple):
     image: Any
     rank: Any
     rounding: Any
+    room: tuple[Any, Any] | None = None
 
     @property
     def objective(self) -> Any:
@@ -61,6 +66,10 @@ class Tangent(NamedTuple):
         size = jnp.linalg.norm(self.residual)
         return size * (self.rounding + jnp.finfo(size.dtype).eps * size)
 
+    def inside(self, step: Any) -> Any:
+        """A step cut off where its numbers meet their bounds."""
+        return step if self.room is None else jnp.clip(step, *self.room)
+
     def full(self) -> Any:
         """The Gauss-Newton step as z, the shortest where several remove as much."""
         return -self.right @ jnp.where(self.live, self.image / jnp.where(self.live, self.singular, 1), 0)
@@ -79,16 +88,24 @@ class Tangent(NamedTuple):
 
 
 def tangent(residual: Callable[[Any], Any], x: Any, scale: Any) -> Tangent:
-    """The tangent of `residual` at x; `scale` is the D so far, zero at the start.
+    """The tangent of `residual` at x; `scale` is the D so far, zero at the start."""
+    return tangent_of(*value_and_jacobian(residual, x), x, scale)
+
+
+def tangent_of(r: Any, jacobian: Any, x: Any, scale: Any, box: Box | None = None) -> Tangent:
+    """The tangent from r and J at x, among the numbers that no bound holds.
 
     The triangle of a QR factorisation of (J D⁻¹, r) holds all that m rows say, and its singular values are those of
     J D⁻¹ to rounding, where the eigenvalues of JᵀJ would have lost half of their digits.
     """
-    r, jacobian = value_and_jacobian(residual, x)
     fine = jnp.all(jnp.isfinite(r)) & jnp.all(jnp.isfinite(jacobian))
     columns = jnp.linalg.norm(jnp.where(fine, jacobian, 0.0), axis=0)
     scale = jnp.maximum(scale, columns)
     scale = jnp.where(scale > 0, scale, 1.0)
+    room = None
+    if box is not None:
+        room = (box.lower - x, box.upper - x)
+        jacobian = jnp.where(box.holds(x, r @ jacobian), 0.0, jacobian)
     matrix, target = jnp.where(fine, jacobian, 0.0) / scale, jnp.where(fine, r, 0.0)
     n = x.size
     if r.size > n + 1:
@@ -97,7 +114,7 @@ def tangent(residual: Callable[[Any], Any], x: Any, scale: Any) -> Tangent:
     u, s, vt = jnp.linalg.svd(matrix, full_matrices=False)
     rank = jnp.sum(s > jnp.finfo(x.dtype).eps * max(r.size, n) * s[0])
     rounding = jnp.finfo(x.dtype).eps * jnp.linalg.norm(jnp.abs(jacobian) @ jnp.abs(x))
-    return Tangent(r, jacobian, r @ jacobian, scale, s, vt.T, u.T @ target, rank, rounding)
+    return Tangent(r, jacobian, r @ jacobian, scale, s, vt.T, u.T @ target, rank, rounding, room)
 
 
 def value_and_jacobian(residual: Callable[[Any], Any], x: Any) -> tuple[Any, Any]:
