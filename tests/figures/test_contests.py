@@ -11,7 +11,7 @@ import pytest
 import cycloid as cy
 from cycloid.figures.contests import clock, thinned
 from cycloid.figures.draw import log_axis
-from cycloid.optimize import milestones, stability
+from cycloid.optimize import milestones, stability, sweep
 
 VALLEY = "x^2 + 100y^2"
 
@@ -75,3 +75,34 @@ def test_marks_of_a_logarithmic_axis():
     assert log_axis(0.1, 10)["ticktext"] == ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
     assert len(log_axis(1e-12, 1e12)["tickvals"]) <= 13
     assert clock(3e-5) == (1e6, "microseconds")
+
+
+def test_a_race_by_the_clock_draws_the_same_curves_over_their_time():
+    race = cy.race(VALLEY, [1.0, 1.0], methods=["momentum"], learning_rates=0.002, evaluations=60, timed=True)
+    fig = cy.figure(race, view="time")
+    over_steps, over_time = (t for t in fig.data if t.name == "momentum")
+    pace = race.protocol["seconds_per_evaluation"]["momentum"]
+    scale, unit = clock(60 * pace)
+    assert fig.layout.xaxis2.title.text == unit
+    np.testing.assert_allclose(over_time.x, over_steps.x * pace * scale)
+    np.testing.assert_array_equal(over_time.y, over_steps.y)
+    assert race.value["best_for"] == ["lowest objective; fewest evaluations to the target; least time to the target"]
+    untimed = dataclasses.replace(race, protocol={**race.protocol, "seconds_per_evaluation": {}})
+    with pytest.raises(ValueError, match="timed=True"):
+        cy.figure(untimed, view="time")
+
+
+def test_a_sweep_over_rates_is_drawn_with_the_limit():
+    found = sweep("x^2 + 10y^2", [1.0, 1.0], method="gradient-descent", evaluations=50,
+                  learning_rates=[0.05, 0.09, 0.102, 0.3])  # fmt: skip
+    fig = cy.figure(found, view="rates", limit=0.1)
+    points = next(t for t in fig.data if t.mode == "markers")
+    assert points.x.tolist() == [0.05, 0.09, 0.102, 0.3]
+    ends = dict(zip(found.value["learning_rate"], found.value["objective"], strict=True))
+    np.testing.assert_allclose(points.y[:3], [ends[rate] for rate in (0.05, 0.09, 0.102)])
+    assert points.y[3] == 1e3 * 11.0  # as high as it is drawn
+    assert list(points.marker.symbol) == ["circle"] * 3 + ["triangle-up"]
+    assert any("2/λmax = 0.1" in (note.text or "") for note in fig.layout.annotations)
+    assert fig.layout.xaxis.type is None
+    with pytest.raises(ValueError, match="of a sweep"):
+        cy.figure(cy.race("x^2", 1.0, methods=["sgd"], learning_rates=0.1, evaluations=3), view="rates")

@@ -46,6 +46,18 @@ def test_the_baseline_is_itself_and_momentum_gains_more_on_the_harder_target(val
     assert all(table.times <= table.high)
 
 
+def test_the_ratios_to_another_baseline(valley):
+    table = valley.against("momentum")
+    again = dict(zip(zip(table["target"], table["method"]), table["times"]))
+    assert again[1e-4, "momentum"] == 1.0
+    expected = np.median(valley.counts["momentum"][1] / valley.counts["gradient-descent"][1])
+    assert again[1e-4, "gradient-descent"] == expected < 1
+    assert table["learning_rate"] == valley.value["learning_rate"]
+    assert valley.against("gradient-descent") == valley.value
+    with pytest.raises(ValueError, match="baseline="):
+        valley.against("adam")
+
+
 def test_times_are_measured_where_asked(valley):
     assert set(valley.protocol["seconds_per_evaluation"]) == {"gradient-descent", "momentum"}
     assert all(pace > 0 for pace in valley.protocol["seconds_per_evaluation"].values())

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 import cycloid as cy
 from cycloid.optimize import METHODS, Adam, GradientDescent, Race, from_optax, race, sweep
 from cycloid.optimize.contestants import GRID
-from cycloid.optimize.standings import best_rate, by_evaluation, first_at_or_below, median, median_interval
+from cycloid.optimize.standings import (
+    best_rate,
+    by_evaluation,
+    distinctions,
+    first_at_or_below,
+    median,
+    median_interval,
+)
 
 KEY = jax.random.key(7)
 NARROW = "x^2 + 400y^2"
@@ -280,3 +287,18 @@ def test_the_best_rate_prefers_the_target_and_then_the_end():
     curves = np.array([[[9.0, 5.0, 1.0]], [[9.0, 2.0, 2.0]], [[9.0, np.nan, np.nan]]])
     assert best_rate(curves, None) == 0
     assert best_rate(curves, 2.0) == 1
+
+
+def test_distinctions_are_shared_within_the_interval_of_the_best():
+    curves = {
+        "a": np.array([[9.0, 3.0, 1.0], [9.0, 3.0, 2.0], [9.0, 3.0, 3.0]]),
+        "b": np.array([[9.0, 4.0, 2.5], [9.0, 4.0, 2.5], [9.0, 4.0, 2.5]]),
+        "c": np.array([[9.0, 8.0, 7.0], [9.0, 8.0, 7.0], [9.0, 8.0, np.nan]]),
+    }
+    wins = distinctions(curves, 3.5, {"a": 10.0, "b": 1.0, "c": 1.0})
+    assert wins == {
+        "a": ["lowest objective", "fewest evaluations to the target"],
+        "b": ["lowest objective", "least time to the target"],
+        "c": [],
+    }
+    assert distinctions({"a": curves["a"], "b": curves["a"]}, 0.0, None) == {"a": [], "b": []}

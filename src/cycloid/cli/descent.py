@@ -82,10 +82,13 @@ def race_formula(f: Any, x0: dict[str, float], names: list[str], *, as_json: boo
         seconds=options.get("seconds"),
         learning_rates=options["rate"],
         key=jax.random.key(options["seed"]),
+        timed=options.get("view") == "time",
     )
     card = cy.check(result) if options["check"] else None
     if options["figure_path"]:
-        show_figure(cy.figure(result), options["figure_path"], as_json)
+        view = options.get("view", "steps")
+        picture = cy.figure(result, view="curves" if view == "steps" else view)
+        show_figure(picture, options["figure_path"], as_json)
     if as_json:
         emit({**result.to_dict(), "card": card})
     else:
@@ -118,6 +121,8 @@ def _print_race(f: Any, result: Any) -> None:
         f"The target is an objective of {number(protocol['target'], 4)}, within 1 % of the best fall of all.",
         f"Learning rates: {protocol['tuning']}; {_plain(result.evaluations)} evaluations in all.",
     ]
+    wins = dict(zip(result.value["method"], result.value["best_for"], strict=True))
+    lines += [f"Best: {name}, {won}." for name, won in wins.items() if won]
     if protocol["at_the_edge_of_the_grid"]:
         lines.append(f"Best at the edge of its grid: {', '.join(protocol['at_the_edge_of_the_grid'])}.")
     table(f"Race on {f.text}, {protocol['budget']}", columns, rows, "\n".join(lines))

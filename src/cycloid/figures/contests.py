@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cycloid.core.numerals import numeral
-from cycloid.figures.draw import band, curve, label, panels
+from cycloid.figures.draw import Place, band, curve, label, log_axis, panels
 from cycloid.figures.registry import register
 from cycloid.figures.theme import colour_of, faded, mixed, palette
 from cycloid.optimize.catalogue import method as resolve
@@ -19,6 +19,8 @@ from cycloid.optimize.standings import median
 POINTS = 400
 # A curve is not followed further down than this share of the height it started from.
 DEEPEST = 1e-12
+# Where one method takes so many times as long as another, time is drawn on a logarithmic axis.
+WIDE = 5
 UNITS = ((1.0, "seconds"), (1e3, "milliseconds"), (1e6, "microseconds"))
 
 
@@ -33,30 +35,67 @@ def race_figure(
 
     Args:
         race: from `cy.race` or `cy.optimize.sweep`.
-        view: "curves", or "terrain" for a function of two variables: every method walks again from x0, at the learning
-            rate it raced with, and its trail is drawn on the terrain.
+        view: "curves"; "time", where it was asked with `timed=True` or `seconds=`: the objective over the evaluations
+            and, beside, over the time they took; "terrain" for a function of two variables: every method walks again
+            from x0, at the learning rate it raced with, and its trail is drawn on the terrain; "rates" for a sweep:
+            the objective over the learning rate.
         title: above the panels; "" for none.
         dark: the dark theme.
-        **options: those of `figures.terrain`, for that view.
+        **options: those of `figures.terrain`, for that view; `limit=`, a learning rate or the result of
+            `cy.optimize.stability`, for the view of the rates.
 
     Raises:
-        ValueError: when the view is neither, or the terrain cannot be drawn.
+        ValueError: when the view is none of these, or cannot be drawn.
     """
     if view == "terrain":
         return race_terrain(race, title=title, dark=dark, **options)
-    if view != "curves" or options:
-        raise ValueError(f'view= is "curves" or "terrain" (which alone takes {", ".join(options) or "options"}).')
+    if view == "rates":
+        from cycloid.figures.sweeps import sweep_figure
+
+        return sweep_figure(race, title=title, dark=dark, **options)
+    if view not in ("curves", "time") or options:
+        raise ValueError(
+            f'view= is "curves", "time", "terrain" or "rates"; {", ".join(options) or "options"} go with the last two.'
+        )
+    if view == "time":
+        return _by_the_clock(race, title, dark)
     table = standings(race)
-    seeds = race.protocol.get("seeds", 1)
-    words = f"{race.protocol['budget']}, {seeds} seed{'s' if seeds > 1 else ''}; the dotted line is the target"
     fig = panels(
         1, 2, dark=dark, titles=("Objective", "Evaluations to the target"), title=title,
-        subtitle=label(words) if title else "", column_widths=[0.6, 0.4], horizontal_spacing=0.15,
+        subtitle=_of_race(race) if title else "", column_widths=[0.6, 0.4], horizontal_spacing=0.15,
         height=max(420 if title else 360, 190 + 30 * len(table)),
         layout={"showlegend": False},
     )  # fmt: skip
-    _curves(fig, race, table, dark)
+    _curves(fig, race, table, dark, {"row": 1, "col": 1})
     _bars(fig, race, table, dark)
+    return fig
+
+
+def in_words(race: Race) -> str:
+    """The budget and the seeds, for a subtitle."""
+    seeds = race.protocol.get("seeds", 1)
+    return f"{race.protocol['budget']}, {seeds} seed{'s' if seeds > 1 else ''}"
+
+
+def _of_race(race: Race) -> str:
+    return label(f"{in_words(race)}; the dotted line is the target")
+
+
+def _by_the_clock(race: Race, title: str, dark: bool) -> Any:
+    """The same curves twice: over evaluations, and over the time that each method takes for them."""
+    paces = race.protocol.get("seconds_per_evaluation")
+    if not paces:
+        raise ValueError("no times were measured: run the race with timed=True, or with seconds=.")
+    fig = panels(
+        1, 2, dark=dark, titles=("Objective over evaluations", "Objective over time"), title=title,
+        subtitle=_of_race(race) if title else "", horizontal_spacing=0.1, height=480, shared_yaxes=True,
+        layout={"margin": {"l": 64, "r": 24, "t": 128 if title else 72, "b": 52},
+                "legend": {"y": 1.085, "traceorder": "reversed"}},
+    )  # fmt: skip
+    table = standings(race)
+    _curves(fig, race, table, dark, {"row": 1, "col": 1})
+    _curves(fig, race, table, dark, {"row": 1, "col": 2}, paces)
+    fig.for_each_trace(lambda trace: trace.update(showlegend=False), row=1, col=2)
     return fig
 
 
@@ -109,33 +148,45 @@ def _settled(path: np.ndarray) -> np.ndarray:
     return path[near]
 
 
-def _curves(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None:
-    at, c = {"row": 1, "col": 1}, palette(dark)
+def _curves(
+    fig: Any, race: Race, table: list[dict[str, Any]], dark: bool, at: Place, paces: dict[str, float] | None = None
+) -> None:
+    """Medians and bands over the evaluations, or over time where the seconds of an evaluation are given."""
+    c = palette(dark)
     target, lowest, top = float(race.protocol["target"]), [], []
+    ends = [line["evaluations"] * (paces or {}).get(line["label"], 1.0) for line in table]
+    scale, unit = clock(max(ends)) if paces else (1.0, "evaluations")
+    wide = paces is not None and max(ends) > WIDE * min(ends)
     for line in reversed(table):  # the best on top
         runs = np.asarray(race.runs[line["label"]], float)
-        chosen = thinned(runs.shape[1])
+        chosen = thinned(runs.shape[1])[int(wide) :]  # a logarithmic axis has no zero
         runs = np.where(np.isfinite(runs), runs, np.nan)[:, chosen]
         colour = colour_of(line["label"] if line["label"] in race.value["method"] else line["method"], dark)
         if is_sweep(race):
-            colour = _of_rate(line, table, dark)
+            colour = of_rate(line, table, dark)
         with np.errstate(all="ignore"):
             middle = np.apply_along_axis(median, 0, runs)
         middle = np.where(np.isfinite(middle), middle, np.nan)
+        x = chosen * (paces[line["label"]] * scale) if paces else chosen
         if len(runs) > 1:
-            band(fig, chosen, np.nanmin(runs, 0), np.nanmax(runs, 0), line["label"], colour, at=at)
-        curve(fig, chosen, middle, line["label"], colour, at=at, hovertemplate="%{x}: %{y:.4g}")
+            band(fig, x, np.nanmin(runs, 0), np.nanmax(runs, 0), line["label"], colour, at=at)
+        curve(fig, x, middle, line["label"], colour, at=at, hovertemplate="%{x:.4g}: %{y:.4g}")
         lowest.append(np.nanmin(runs[:, -1]) if np.isfinite(runs[:, -1]).any() else np.inf)
-        top.append(runs[:, 0].max())
+        top.append(np.asarray(race.runs[line["label"]], float)[:, 0].max())
     fig.add_hline(y=target, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
-    start, floor = float(np.nanmax(top)), float(min(*lowest, target)) if lowest else target
+    fig.update_yaxes(**_heights(target, float(np.nanmax(top)), float(min(*lowest, target))), **at)
+    fig.update_xaxes(title=unit, **at)
+    if wide:
+        fig.update_xaxes(**log_axis(scale * min((paces or {}).values()), scale * max(ends)), **at)
+
+
+def _heights(target: float, start: float, floor: float) -> dict[str, Any]:
+    """The axis of the objective: logarithmic where it falls far."""
     if floor >= 0 and target > 0 and start > 20 * max(floor, DEEPEST * start):
         low = max(floor, DEEPEST * start, target * 1e-6)
-        fig.update_yaxes(type="log", range=[np.log10(low) - 0.15, np.log10(start) + 0.3], exponentformat="power", **at)
-    else:
-        pad = 0.06 * (start - floor or 1.0)
-        fig.update_yaxes(range=[floor - pad, start + pad], **at)
-    fig.update_xaxes(title="evaluations", **at)
+        return log_axis(low * 10**-0.15, start * 10**0.3)
+    pad = 0.06 * (start - floor or 1.0)
+    return {"range": [floor - pad, start + pad]}
 
 
 def _bars(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None:
@@ -145,7 +196,7 @@ def _bars(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None
     budget = max(line["evaluations"] for line in table)
     many = is_sweep(race)
     for line, count in zip(table, counts):
-        colour = _of_rate(line, table, dark) if many else colour_of(line["method"], dark)
+        colour = of_rate(line, table, dark) if many else colour_of(line["method"], dark)
         name = f"η = {line['label']}" if many else label(line["label"])
         reached = np.isfinite(count)
         words = numeral(count, 4) if reached else f"not in {budget}"
@@ -165,7 +216,7 @@ def _bars(fig: Any, race: Race, table: list[dict[str, Any]], dark: bool) -> None
     fig.update_yaxes(autorange="reversed", showgrid=False, ticks="", ticklabelstandoff=6, type="category", **at)
 
 
-def _of_rate(line: dict[str, Any], table: list[dict[str, Any]], dark: bool) -> str:
+def of_rate(line: dict[str, Any], table: list[dict[str, Any]], dark: bool) -> str:
     """In a sweep: from teal for the smallest rate to warm for the largest."""
     rates = sorted(float(other["learning_rate"]) for other in table)
     share = rates.index(float(line["learning_rate"])) / max(1, len(rates) - 1)

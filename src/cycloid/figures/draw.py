@@ -171,5 +171,5 @@ def log_axis(low: float, high: float) -> dict[str, Any]:
     kept = marks[:: 1 + len(marks) // 10]
     return {
         "type": "log", "range": [float(np.log10(low)), float(np.log10(high))], "tickvals": kept,
-        "ticktext": [numeral(mark, typeset=True) for mark in kept],
+        "ticktext": [numeral(mark, typeset=True).removeprefix("1 × ") for mark in kept],
     }  # fmt: skip

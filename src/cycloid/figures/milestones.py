@@ -105,8 +105,9 @@ def _times(fig: Any, found: Milestones, first: str, dark: bool) -> None:
         for value, height in zip(ends[0], y):
             if not 0 < value < np.inf:
                 fig.add_annotation(
-                    x=1.0 if value == np.inf else 0.0, xref="x2 domain", y=height, yref="y2", yshift=13,
-                    xanchor="right" if value == np.inf else "left", text=_in_words(value, name, first),
+                    x=1.0 if value == np.inf else 0.0, xref="x2 domain", y=height, yref="y2",
+                    xshift=-14 if value == np.inf else 14, xanchor="right" if value == np.inf else "left",
+                    text=_in_words(value, name, first),
                     font={"size": 11, "color": colour_of(name, dark)},
                 )  # fmt: skip
     fig.add_vline(x=1.0, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)

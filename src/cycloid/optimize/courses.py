@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -28,6 +28,7 @@ READINGS = 100
 # that memory can hold.
 CALIBRATION = 256
 LONG_ENOUGH = 0.02
+TURNS = 3
 MOST_EVALUATIONS = 1_000_000
 
 
@@ -138,20 +139,29 @@ def curves_of(method: AbstractMethod, rates: np.ndarray | None, field: Field, *,
     return np.stack([by_evaluation(o, e, field.course.budget) for o, e in zip(objective, evaluations)])
 
 
-def pace(method: AbstractMethod, field: Field, seconds: float | None = None) -> float:
-    """Seconds that an evaluation takes this method, alone, on warm runs of one seed.
+def paces(methods: Mapping[str, AbstractMethod], field: Field, seconds: float | None = None) -> dict[str, float]:
+    """Seconds that an evaluation takes each method, on warm runs of one seed that take turns.
 
     Args:
-        method: the method.
-        field: what it runs on.
+        methods: by their labels.
+        field: what they run on.
         seconds: a budget that no run needs to outlast.
     """
+    trials = {label: _trial(method, field, seconds) for label, method in methods.items()}
+    # In turns, so that a slow second of the machine falls on all alike.
+    rounds = [{label: _time(run) for label, (run, _) in trials.items()} for _ in range(TURNS)]
+    return {label: min(took[label] for took in rounds) / budget for label, (_, budget) in trials.items()}
+
+
+def _trial(method: AbstractMethod, field: Field, seconds: float | None) -> tuple[Callable[[], Any], int]:
+    """(a run that lasts long enough to be timed, its evaluations)."""
     budget = CALIBRATION
     while True:
-        trial = field._replace(seeds=1, course=field.course._replace(budget=budget, every=budget))
-        took = min(_time(lambda run=trial: curves_of(method, None, run, tuning=False)) for _ in range(3))
-        if took >= min(LONG_ENOUGH, seconds or np.inf) or budget >= MOST_EVALUATIONS:
-            return took / budget
+        short = field._replace(seeds=1, course=field.course._replace(budget=budget, every=budget))
+        run = lambda short=short: curves_of(method, None, short, tuning=False)
+        run()
+        if _time(run) >= min(LONG_ENOUGH, seconds or np.inf) or budget >= MOST_EVALUATIONS:
+            return run, budget
         budget *= 8
 
 

@@ -16,7 +16,7 @@ from jaxtyping import ArrayLike, Float, Int
 from cycloid.core.results import ErrorKind, Question, Result, Status, conclude
 from cycloid.optimize import standings
 from cycloid.optimize.contestants import Entry, entries, single_rate, tuning_in_words
-from cycloid.optimize.courses import Field, curves_of, pace, set_up
+from cycloid.optimize.courses import Field, curves_of, paces, set_up
 
 
 @final
@@ -51,6 +51,22 @@ class Milestones(Result):
         import pandas
 
         return pandas.DataFrame(self.value)
+
+    def against(self, baseline: str) -> dict[str, list[Any]]:
+        """The same table with the ratios to another method, seed by seed as before.
+
+        Args:
+            baseline: the label of the method that the others are compared with.
+
+        Raises:
+            ValueError: when no method has this label.
+        """
+        if baseline not in self.counts:
+            raise ValueError(f"baseline= is one of {', '.join(self.counts)}; it was {baseline!r}.")
+        goals = list(dict.fromkeys(self.value["target"]))
+        rates = {label: [rate for name, rate in zip(self.value["method"], self.value["learning_rate"]) if name == label]
+                 for label in self.counts}  # fmt: skip
+        return _table(goals, self.counts, rates, baseline)
 
 
 def milestones(
@@ -109,13 +125,11 @@ def milestones(
         raise ValueError(f"targets= are objectives to reach, such as [0.1, 0.01]; they were {goals}.")
     field = set_up(f, x0, evaluations, None, key, seeds, spread, score, every)
     contest = entries(methods, learning_rates)
-    counts, runs, rates, paces, edges, total = {}, {}, {}, {}, [], 0
+    counts, runs, rates, edges, total = {}, {}, {}, [], 0
     for entry in contest:
         counts[entry.label], runs[entry.label], rates[entry.label], edge, members = _measure(entry, field, goals)
         total += members * evaluations
         edges += [entry.label] if edge else []
-        if timed:
-            paces[entry.label] = pace(entry.method, field)
     tuned_on = f"{field.tuned_on}, for each target"
     protocol = {
         **field.words,
@@ -126,7 +140,8 @@ def milestones(
         "tuning": tuning_in_words(contest, tuned_on),
         "at_the_edge_of_the_grid": edges,
         "baseline": contest[0].label,
-        **({"seconds_per_evaluation": paces} if paces else {}),
+        "interval": standings.interval_in_words(field.seeds),
+        **({"seconds_per_evaluation": paces({e.label: e.method for e in contest}, field)} if timed else {}),
     }
     asked = {"x0": x0, "key": key, "seeds": seeds, "spread": spread, "score": score, "evaluations": evaluations,
              "every": every}  # fmt: skip

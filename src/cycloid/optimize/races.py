@@ -14,7 +14,7 @@ from cycloid.optimize import standings
 from cycloid.optimize.catalogue import METHODS, with_rate
 from cycloid.optimize.catalogue import method as resolve
 from cycloid.optimize.contestants import GRID, Entry, entries, grid, single_rate, tuning_in_words
-from cycloid.optimize.courses import Field, affordable, curves_of, pace, set_up
+from cycloid.optimize.courses import Field, affordable, curves_of, paces, set_up
 
 
 @final
@@ -25,7 +25,8 @@ class Race(Result):
         value: the table, a dict of columns, best first: method, learning_rate (None where the method has no single
             one), objective (the median over the seeds of the objective reached), low and high (the interval of
             that median), evaluations_to_target (the median, infinite when never), reached and failed (shares of
-            the seeds; failed means not finite, or above the start), evaluations (the budget of one run).
+            the seeds; failed means not finite, or above the start), evaluations (the budget of one run), best_for
+            (in what no other method is better beyond noise: objective, evaluations or time to the target).
         error: NaN; the intervals are in the table.
         error_kind: "none".
         evaluations: all of them, those for tuning included.
@@ -111,11 +112,11 @@ def race(
     field = set_up(f, x0, evaluations, seconds, key, seeds, spread, score, every)
     contest = entries(methods, learning_rates)
     rows: dict[str, tuple[str, float | None, np.ndarray]] = {}
-    total, edges, paces = 0, [], {}
+    total, edges, took = 0, [], {}
+    if timed or seconds is not None:
+        took = paces({entry.label: entry.method for entry in contest}, field, seconds)
     for entry in contest:
-        if timed or seconds is not None:
-            paces[entry.label] = pace(entry.method, field, seconds)
-        budget = field.course.budget if seconds is None else affordable(seconds, paces[entry.label])
+        budget = field.course.budget if seconds is None else affordable(seconds, took[entry.label])
         own = field._replace(course=field.course._replace(budget=budget))
         tuned, spent, edge = _tune(entry, own, target)
         chosen = entry.method if tuned is None else with_rate(entry.method, tuned)
@@ -130,7 +131,7 @@ def race(
         "tuned_on": field.tuned_on,
         "tuning": tuning_in_words(contest, field.tuned_on),
         "at_the_edge_of_the_grid": edges,
-        **({"seconds_per_evaluation": paces} if paces else {}),
+        **({"seconds_per_evaluation": took} if took else {}),
     }
     asked = {"x0": x0, "key": key, "seeds": seeds, "spread": spread, "score": score, "evaluations": evaluations}
     return _finish(rows, target, total, protocol, Question(f, asked, {e.label: e.method for e in contest}))
@@ -212,15 +213,17 @@ def _finish(
     medians = [standings.median(curves[:, -1]) for _, _, curves in rows.values()]
     begun = [standings.median(curves[:, 0]) for _, _, curves in rows.values()]
     goal = standings.default_target(medians, begun) if target is None else float(target)
+    wins = standings.distinctions(
+        {label: curves for label, (_, _, curves) in rows.items()}, goal, protocol.get("seconds_per_evaluation")
+    )
     lines = [
-        {"method": name, "learning_rate": rate, **standings.row(curves, goal), "evaluations": curves.shape[1] - 1}
-        for name, rate, curves in rows.values()
-    ]
+        {"method": name, "learning_rate": rate, **standings.row(curves, goal), "evaluations": curves.shape[1] - 1,
+         "best_for": "; ".join(wins[label])}
+        for label, (name, rate, curves) in rows.items()
+    ]  # fmt: skip
     lines.sort(key=lambda line: (line["objective"], line["evaluations_to_target"]))
     seeds = next(iter(rows.values()))[2].shape[0]
-    coverage = standings.median_interval(np.arange(float(seeds)))[3]
-    interval = f"order statistics of {seeds} seeds, coverage {coverage:.3f}" if seeds > 1 else "none: one seed"
-    protocol = {**protocol, "target": goal, "interval": interval}
+    protocol = {**protocol, "target": goal, "interval": standings.interval_in_words(seeds)}
     result = Race(
         value={column: [line[column] for line in lines] for column in lines[0]},
         error=jnp.asarray(jnp.nan),

@@ -64,6 +64,40 @@ def median_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     return median(ordered), float(ordered[cut - 1]), float(ordered[n - cut]), coverage
 
 
+def interval_in_words(seeds: int) -> str:
+    """What the interval of a median over so many seeds is, for the protocol."""
+    coverage = median_interval(np.arange(float(seeds)))[3]
+    return f"order statistics of {seeds} seeds, coverage {coverage:.3f}" if seeds > 1 else "none: one seed"
+
+
+def distinctions(
+    curves: dict[str, np.ndarray], target: float, seconds: dict[str, float] | None
+) -> dict[str, list[str]]:
+    """In what each method is the best, as measured: shared by those whose median lies in the interval of the best.
+
+    Args:
+        curves: label -> curves (seed, evaluation).
+        target: the objective to reach.
+        seconds: label -> what an evaluation takes, where it was timed.
+    """
+    counts = {label: first_at_or_below(runs, target) for label, runs in curves.items()}
+    measures = {
+        "lowest objective": {label: runs[:, -1] for label, runs in curves.items()},
+        "fewest evaluations to the target": counts,
+    }
+    if seconds:
+        measures["least time to the target"] = {label: count * seconds[label] for label, count in counts.items()}
+    wins: dict[str, list[str]] = {label: [] for label in curves}
+    for words, values in measures.items():
+        found = {label: median_interval(column) for label, column in values.items()}
+        best, _, reach, _ = min(found.values())
+        winners = [label for label, (middle, *_) in found.items() if middle <= reach and np.isfinite(middle)]
+        if np.isfinite(best) and (len(winners) < len(curves) or len(curves) == 1):
+            for label in winners:
+                wins[label].append(words)
+    return wins
+
+
 def row(curves: np.ndarray, target: float) -> dict[str, Any]:
     """One line of the table, from curves (seed, evaluation)."""
     finals, starts = curves[:, -1], curves[:, 0]
