@@ -17,16 +17,17 @@ FRAMEWORKS = {
 
 if TYPE_CHECKING:
     from cycloid.adapters.models import Adapted, Layer
-    from cycloid.adapters.recognition import adapt
+    from cycloid.adapters.recognition import adapt, as_arrays
 
 _HOMES = {
     "Adapted": "cycloid.adapters.models",
     "Layer": "cycloid.adapters.models",
     "adapt": "cycloid.adapters.recognition",
+    "as_arrays": "cycloid.adapters.recognition",
 }
 _load, _ = exports(__name__, _HOMES)
 
-__all__ = ["FRAMEWORKS", "Adapted", "Layer", "adapt", "adapter", "how_to_install", "is_installed"]
+__all__ = ["FRAMEWORKS", "Adapted", "Layer", "adapt", "adapter", "as_arrays", "how_to_install", "is_installed"]
 
 
 def __getattr__(name: str) -> Any:

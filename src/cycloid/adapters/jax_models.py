@@ -15,6 +15,7 @@ import numpy as np
 
 from cycloid.adapters.marks import collected, mark
 from cycloid.adapters.models import Adapted, Layer, Mode, Named, Ran
+from cycloid.adapters.recognition import as_arrays
 
 
 def entered(framework: str, model: Any, parameters: Any, state: Any, batched: bool) -> Adapted:
@@ -78,7 +79,7 @@ class JaxMachine:
     build: Callable[[Named, Named], Any]
 
     def run(self, parameters: Named, state: Named, inputs: Any, mode: Mode, key: Any, watched: bool) -> Ran:
-        inputs = jax.tree.map(jnp.asarray, inputs)
+        inputs = as_arrays(inputs)
         if not watched:
             return Ran(*self.call(parameters, state, inputs, mode, key, False), {})
         (outputs, after), layers = self._watched(parameters, state, inputs, key, mode)
@@ -95,7 +96,7 @@ class JaxMachine:
     def objective(self, loss: Callable[..., Any], mode: Mode) -> Callable[..., Any]:
         def objective(parameters: Named, batch: tuple[Any, Any], state: Named, key: Any) -> Any:
             inputs, targets = batch
-            return loss(self.run(parameters, state, inputs, mode, key, False).outputs, jnp.asarray(targets))
+            return loss(self.run(parameters, state, inputs, mode, key, False).outputs, as_arrays(targets))
 
         return objective
 

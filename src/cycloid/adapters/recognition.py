@@ -78,6 +78,19 @@ def _framework(model: Any) -> tuple[str, str]:
     )
 
 
+def as_arrays(batch: Any) -> Any:
+    """A batch of PyTorch's tensors, or of anything that JAX takes, as arrays of JAX; in place where memory allows."""
+    import jax
+    import jax.numpy as jnp
+
+    def array(leaf: Any) -> Any:
+        if type(leaf).__module__.partition(".")[0] == "torch":
+            return importlib.import_module("cycloid.adapters.torch_tensors").array(leaf)
+        return jnp.asarray(leaf)
+
+    return jax.tree.map(array, batch)
+
+
 def make_room() -> None:
     """On a GPU that PyTorch is using, JAX takes memory as it needs it, not three quarters of it at its first use.
 

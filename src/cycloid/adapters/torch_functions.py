@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from cycloid.adapters.torch_tensors import array, from_numpy, short_dtype, tensor, to_numpy, torch_dtype
+from cycloid.adapters.torch_tensors import array, from_numpy, short_dtype, tensor, to_numpy, torch_dtype, whole_numbers
 
 Tensors = tuple[Any, ...]
 Function = Callable[..., Tensors]
@@ -38,7 +38,9 @@ class Ways:
     def narrowed(self, error: Exception) -> bool:
         """Whether another way is left after this error."""
         text = str(error)
-        if self.transforms and re.search(r"setup_context|functorch|vmap|captured Tensor|data_ptr|saved_tensors", text):
+        if self.transforms and re.search(
+            r"setup_context|functorch|vmap|captured Tensor|data_ptr|saved_tensors|data pointer", text
+        ):
             self.transforms = self.forward = False
             return True
         if self.forward and re.search(r"forward (mode )?AD|forward-mode|jvp", text):
@@ -60,6 +62,7 @@ class TorchFunction:
 
     def __init__(self, function: Function, device: Any = "cpu", of: str = "the model", ways: Ways | None = None):
         self.function, self.device, self.of = function, torch.device(device), of
+        self.is_first = ways is None  # no derivative of another
         self.ways = ways or Ways()
         self._shapes: dict[tuple[Any, ...], list[Any]] = {}
         self._made: dict[Any, TorchFunction] = {}
@@ -83,10 +86,10 @@ class TorchFunction:
 
     def pushed(self, wrt: tuple[int, ...]) -> TorchFunction:
         _load_forward_mode()
-        return self._derived(("pushed", wrt), lambda *given: _pushed(self.function, wrt, self.ways, given))
+        return self._derived(("pushed", wrt), lambda *given: _pushed(self, wrt, given))
 
     def pulled(self, wrt: tuple[int, ...], count: int) -> TorchFunction:
-        return self._derived(("pulled", wrt), lambda *given: _pulled(self.function, wrt, self.ways, given, count))
+        return self._derived(("pulled", wrt), lambda *given: _pulled(self, wrt, given, count))
 
     def _derived(self, key: Any, function: Function) -> TorchFunction:
         if key not in self._made:
@@ -103,16 +106,10 @@ class TorchFunction:
                         raise explained(error, self.of) from error
 
     def _shaped(self, avals: Sequence[Any]) -> list[Any]:
-        """By tensors without numbers; where an operation wants numbers, by a run on zeros."""
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
-        empty = lambda: [torch.zeros(each.shape, dtype=torch_dtype(each.dtype), device=self.device) for each in avals]
-        try:
-            with FakeTensorMode(allow_non_fake_inputs=True):
-                values = self._called([_long(each) for each in empty()])
-        except Exception:  # whatever a function does with numbers that it has not got
-            values = self._called([_long(each) for each in empty()])
-        return [jax.ShapeDtypeStruct(tuple(each.shape), short_dtype(each.dtype)) for each in values]
+        """By a run on zeros that take no memory. (Tensors without numbers would load PyTorch's compiler first.)"""
+        zeros = [torch.zeros((), dtype=torch_dtype(each.dtype), device=self.device) for each in avals]
+        given = [whole_numbers(zero).expand(each.shape) for zero, each in zip(zeros, avals, strict=True)]
+        return [jax.ShapeDtypeStruct(tuple(each.shape), short_dtype(each.dtype)) for each in self._called(given)]
 
 
 @functools.cache
@@ -121,10 +118,6 @@ def _load_forward_mode() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.func.jvp(torch.sin, (torch.ones(()),), (torch.ones(()),))
-
-
-def _long(value: torch.Tensor) -> torch.Tensor:
-    return value.long() if value.dtype == torch.int32 else value
 
 
 def _key(arrays: Sequence[Any]) -> tuple[Any, ...]:
@@ -158,14 +151,15 @@ def _at(function: Function, wrt: tuple[int, ...], args: Tensors) -> Function:
     return of_some
 
 
-def _pulled(function: Function, wrt: tuple[int, ...], ways: Ways, given: Tensors, count: int) -> Tensors:
+def _pulled(of: TorchFunction, wrt: tuple[int, ...], given: Tensors, count: int) -> Tensors:
     """uᵀ J: (*args, *cotangents) -> cotangents."""
     args, cotangents = given[:count], given[count:]
-    restricted, some = _at(function, wrt, args), tuple(args[place] for place in wrt)
-    return _vjp(restricted, some, cotangents, ways)
+    restricted, some = _at(of.function, wrt, args), tuple(args[place] for place in wrt)
+    return _vjp(restricted, some, cotangents, of.ways, of.is_first)
 
 
-def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways) -> Tensors:
+def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways, must: bool = False) -> Tensors:
+    """uᵀ J at a point; `must`: that nothing depends on the point is an error, not a zero."""
     if ways.transforms:
         _, pull = torch.func.vjp(function, *point)
         return tuple(pull(tuple(cotangents)))
@@ -174,7 +168,11 @@ def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways) ->
         held = tuple(each if each.requires_grad else each.detach().requires_grad_() for each in point)
         values = function(*held)
         pairs = [(value, back) for value, back in zip(values, cotangents, strict=True) if value.requires_grad]
+        if not must:
+            _refuse_detours(values)
         if not pairs:
+            if must:
+                raise RuntimeError("the function does not require grad and does not have a grad_fn")
             return tuple(torch.zeros_like(each) for each in point)
         return torch.autograd.grad(
             [value for value, _ in pairs], held, [back for _, back in pairs], create_graph=True,
@@ -182,16 +180,29 @@ def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways) ->
         )  # fmt: skip
 
 
-def _pushed(function: Function, wrt: tuple[int, ...], ways: Ways, given: Tensors) -> Tensors:
+def _refuse_detours(values: Tensors) -> None:
+    """PyTorch cuts the graph, without a word, where a backward is marked once_differentiable: it is looked for."""
+    waiting, met = [value.grad_fn for value in values if value.grad_fn is not None], set()
+    while waiting:
+        node = waiting.pop()
+        if node in met:
+            continue
+        met.add(node)
+        if node.name().endswith("Error"):
+            raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        waiting += [after for after, _ in node.next_functions if after is not None]
+
+
+def _pushed(of: TorchFunction, wrt: tuple[int, ...], given: Tensors) -> Tensors:
     """J v: (*args, *tangents) -> tangents."""
     args, tangents = given[: len(given) - len(wrt)], given[len(given) - len(wrt) :]
-    restricted, some = _at(function, wrt, args), tuple(args[place] for place in wrt)
-    if ways.forward:
+    restricted, some = _at(of.function, wrt, args), tuple(args[place] for place in wrt)
+    if of.ways.forward:
         return tuple(torch.func.jvp(restricted, some, tangents)[1])
     # u ↦ uᵀ J is linear: its own transpose, taken anywhere, is v ↦ J v.
     with torch.no_grad():
         anywhere = tuple(torch.zeros_like(value) for value in restricted(*some))
-    return _vjp(lambda *u: _vjp(restricted, some, u, ways), anywhere, tangents, ways)
+    return _vjp(lambda *u: _vjp(restricted, some, u, of.ways, of.is_first), anywhere, tangents, of.ways)
 
 
 # --- what cannot be done --------------------------------------------------------------------------------------------
@@ -203,7 +214,7 @@ _CURES = (
     (r"once_differentiable|trying to differentiate twice a function that was marked",
      "a custom torch.autograd.Function is marked once_differentiable: take the mark off and write its backward with "
      "operations of PyTorch; first derivatives work as it is"),
-    (r"does not require grad and does not have a grad_fn",
+    (r"does not require grad and does not have a grad_fn|data pointer of Tensor",
      "the outputs do not depend on the parameters through operations that PyTorch can differentiate (a .detach(), "
      ".item(), NumPy or torch.no_grad() on the way): keep that step in PyTorch"),
     (r"Inplace update|in-place operation|mutate",

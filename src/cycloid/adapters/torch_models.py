@@ -15,6 +15,7 @@ import torch
 
 from cycloid.adapters.crossing import call
 from cycloid.adapters.models import Adapted, Layer, Mode, Named, Ran
+from cycloid.adapters.recognition import as_arrays
 from cycloid.adapters.torch_functions import TorchFunction
 from cycloid.adapters.torch_tensors import array
 
@@ -88,17 +89,17 @@ class TorchMachine:
     functions: dict[Any, _Built] = field(default_factory=dict)
 
     def run(self, parameters: Named, state: Named, inputs: Any, mode: Mode, key: Any, watched: bool) -> Ran:
-        leaves, structure = jax.tree.flatten(arrays(inputs))
+        leaves, structure = jax.tree.flatten(as_arrays(inputs))
         built = self._built(("run", mode, watched, structure), lambda: self._running(mode, watched, structure))
         ran = built(*self._flat(parameters, state), *leaves, _seed(key))
         return Ran(ran.outputs, {**state, **ran.state}, dict(ran.layers))
 
     def objective(self, loss: Callable[..., Any], mode: Mode) -> Callable[..., Any]:
         def objective(parameters: Named, batch: tuple[Any, Any], state: Named, key: Any) -> Any:
-            leaves, structure = jax.tree.flatten(arrays(tuple(batch)))
+            leaves, structure = jax.tree.flatten(as_arrays(tuple(batch)))
             given = (*self._flat(parameters, state), *leaves, _seed(key))
             built = self._built(("loss", loss, mode, structure), lambda: self._losing(loss, mode, structure))
-            if built.of_torch(given):
+            if isinstance(loss, torch.nn.Module) or built.of_torch(given):
                 return built(*given)
             inputs, targets = jax.tree.unflatten(structure, leaves)
             return loss(self.run(parameters, state, inputs, mode, key, False).outputs, targets)
@@ -182,12 +183,6 @@ class _Built:
                     raise
                 self.is_of_torch = False
         return self.is_of_torch
-
-
-def arrays(batch: Any) -> Any:
-    """A batch of tensors, or of anything JAX takes, as arrays."""
-    is_tensor = lambda leaf: isinstance(leaf, torch.Tensor)
-    return jax.tree.map(lambda leaf: array(leaf) if is_tensor(leaf) else jnp.asarray(leaf), batch, is_leaf=is_tensor)
 
 
 def _seed(key: Any) -> Any:

@@ -31,7 +31,11 @@ REGISTRY = Registry(
         ),
         "cycloid.explain": ("cycloid.checks.explaining",),
         "cycloid.learn": ("cycloid.checks.training",),
-        "cycloid.train": ("cycloid.checks.training",),
+        "cycloid.train": (
+            "cycloid.checks.training",
+            "cycloid.checks.decisions",
+            "cycloid.checks.landscapes",
+        ),
     },
 )
 register = REGISTRY.register

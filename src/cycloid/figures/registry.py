@@ -32,7 +32,11 @@ REGISTRY = Registry(
         ),
         "cycloid.explain": ("cycloid.figures.explaining",),
         "cycloid.learn": ("cycloid.figures.chains",),
-        "cycloid.train": ("cycloid.figures.comparisons",),
+        "cycloid.train": (
+            "cycloid.figures.comparisons",
+            "cycloid.figures.decisions",
+            "cycloid.figures.landscapes",
+        ),
     },
 )
 register = REGISTRY.register

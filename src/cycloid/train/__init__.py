@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from cycloid.learn.losses import LOSSES
     from cycloid.train.comparisons import Comparison, Standing, compare
     from cycloid.train.data import load
+    from cycloid.train.decisions import Costs, Decision, choose_threshold, expected_cost
     from cycloid.train.diagnosis import diagnose
     from cycloid.train.drivers import fit
     from cycloid.train.evidence import Evidence
     from cycloid.train.findings import FAULTS, Finding
+    from cycloid.train.inspections import Report
+    from cycloid.train.inspector import inspect
+    from cycloid.train.landscapes import Landscape, landscape
     from cycloid.train.metrics import METRICS
-    from cycloid.train.models import MODELS, Blueprint, linear, logistic, mlp, softmax
+    from cycloid.train.models import MODELS, Blueprint, factorization, linear, logistic, mlp, softmax
     from cycloid.train.preparation import Data, Preparation
+    from cycloid.train.rehearsals import rehearse
     from cycloid.train.sources import BUNDLED
     from cycloid.train.watching import Watch, watch
 
@@ -31,19 +36,29 @@ __all__ = [
     "MODELS",
     "Blueprint",
     "Comparison",
+    "Costs",
     "Data",
+    "Decision",
     "Evidence",
     "Finding",
+    "Landscape",
     "Preparation",
+    "Report",
     "Standing",
     "Watch",
+    "choose_threshold",
     "compare",
     "diagnose",
+    "expected_cost",
+    "factorization",
     "fit",
+    "inspect",
+    "landscape",
     "linear",
     "load",
     "logistic",
     "mlp",
+    "rehearse",
     "softmax",
     "watch",
 ]
@@ -52,14 +67,21 @@ _HOMES = {
     "LOSSES": "cycloid.learn.losses",
     **dict.fromkeys(("Comparison", "Standing", "compare"), "cycloid.train.comparisons"),
     "load": "cycloid.train.data",
+    **dict.fromkeys(("Costs", "Decision", "choose_threshold", "expected_cost"), "cycloid.train.decisions"),
     "diagnose": "cycloid.train.diagnosis",
     "fit": "cycloid.train.drivers",
     "Evidence": "cycloid.train.evidence",
     **dict.fromkeys(("FAULTS", "Finding"), "cycloid.train.findings"),
+    **dict.fromkeys(("Landscape", "landscape"), "cycloid.train.landscapes"),
+    "Report": "cycloid.train.inspections",
+    "inspect": "cycloid.train.inspector",
     "METRICS": "cycloid.train.metrics",
-    **dict.fromkeys(("MODELS", "Blueprint", "linear", "logistic", "mlp", "softmax"), "cycloid.train.models"),
+    **dict.fromkeys(
+        ("MODELS", "Blueprint", "factorization", "linear", "logistic", "mlp", "softmax"), "cycloid.train.models"
+    ),
     **dict.fromkeys(("Data", "Preparation"), "cycloid.train.preparation"),
     "BUNDLED": "cycloid.train.sources",
+    "rehearse": "cycloid.train.rehearsals",
     **dict.fromkeys(("Watch", "watch"), "cycloid.train.watching"),
 }
 __getattr__, __dir__ = exports(__name__, _HOMES)
