@@ -13,6 +13,7 @@ import numpy as np
 
 from cycloid.checks.cards import AGREES, DISAGREES, UNCHECKED, Card, compare, resting_on, unchecked
 from cycloid.checks.differences import flatten
+from cycloid.checks.gauss_newton import curvature_card
 from cycloid.checks.operators import slope_cards
 from cycloid.checks.registry import register
 from cycloid.core.numerals import interval, numeral
@@ -49,7 +50,8 @@ def check_run(run: Run, question: Question) -> Card:
     outputs = np.asarray(unscale(forward(run.value, x)), float)
     cards = [_metric_card(metric, outputs, truth) for metric in run.metrics.values()]
     verdict = _verdict_card(run, question, parts, outputs, truth)
-    further = [card for card in (*cards[1:], verdict, gradient) if card is not None]
+    curvature = _curvature_card(run, question, parts)
+    further = [card for card in (*cards[1:], verdict, gradient, curvature) if card is not None]
     return resting_on(cards[0], *further)
 
 
@@ -242,6 +244,14 @@ def _gradient_card(run: Run, question: Question, parts: Any) -> Card | None:
     claim = f"backpropagation gives the gradient of {run.loss} at the end, of length {length}"
     cards = slope_cards(f, point, slopes, claim)
     return resting_on(cards[0], *cards[1:])
+
+
+def _curvature_card(run: Run, question: Question, parts: Any) -> Card | None:
+    """Of a run by a method of curvature: a product with its matrix, and the falls of its steps."""
+    if "train" not in parts:
+        return None
+    x, y, _ = parts["train"]
+    return curvature_card(run, question.arguments.get("loss"), x, y)
 
 
 def _loss(loss: Any, model: Any, batch: tuple[Any, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cycloid.core.numerals import numeral
+from cycloid.figures.curvature_steps import TITLES, cells, note_panels, places, told
 from cycloid.figures.draw import Place, band, calm_range, curve, dots, exact, label, logarithmic, panels
 from cycloid.figures.registry import register
 from cycloid.figures.sentences import metric_name
@@ -27,32 +28,40 @@ ARRAYS = 24
 def run_figure(run: Run, *, title: str | None = None, dark: bool = False) -> Any:
     """Draw the chain of a run: where the loss comes from, the gradient, what each update did, what the metric did.
 
+    Of a method of curvature a third row shows what it told: damping, conjugate gradients, what was kept of the promise.
+
     Args:
         run: from `cy.train.fit`.
         title: above the panels; by default the method with the verdict under it; "" for none.
         dark: the dark theme.
 
     Returns:
-        A plotly figure of four panels over the steps. What it draws are the columns of `run.history` as they are.
+        A plotly figure of four panels or more over the steps. What it draws are the columns of `run.history` as they
+        are.
     """
     words = str(run.verdict) if run.verdict is not None else run.status.message
     heading, under = _heading(run) if title is None else title, words if title is None else ""
     lines = textwrap.wrap(under, LINE)
+    notes = told(run.history)
+    rows = 3 if notes else 2
     fig = panels(
-        2, 2, dark=dark, titles=QUESTIONS, title=label(heading), subtitle="<br>".join(map(label, lines)),
-        horizontal_spacing=0.11, vertical_spacing=0.25, height=620 + 18 * len(lines),
+        rows, 6, dark=dark, titles=[*QUESTIONS, *(TITLES[name] for name in notes)], title=label(heading),
+        subtitle="<br>".join(map(label, lines)), specs=cells([2, 2, len(notes)][:rows]), horizontal_spacing=0.11,
+        vertical_spacing=0.25 if rows == 2 else 0.14, height=620 + (rows - 2) * 300 + 18 * len(lines),
         layout={"margin": {"l": 64, "r": 24, "t": (120 if heading else 60) + 18 * len(lines), "b": 56}},
     )  # fmt: skip
-    fig.update_annotations(yshift=25)  # the legend of a panel stands between its question and its curves
+    for note in fig.layout.annotations[: len(QUESTIONS)]:
+        note.yshift = 25  # the legend of a panel stands between its question and its curves
     loss_panel(fig, run, dark, {"row": 1, "col": 1})
-    gradient_panel(fig, run, dark, {"row": 1, "col": 2})
+    gradient_panel(fig, run, dark, {"row": 1, "col": 4})
     update_panel(fig, run, dark, {"row": 2, "col": 1})
-    metric_panel(fig, run, dark, {"row": 2, "col": 2})
-    for row, col, which in ((1, 1, "legend"), (1, 2, "legend2"), (2, 1, "legend3"), (2, 2, "legend4")):
+    metric_panel(fig, run, dark, {"row": 2, "col": 4})
+    note_panels(fig, run.history["step"], run.history, places(3, len(notes)), dark=dark)
+    for row, col, which in ((1, 1, "legend"), (1, 4, "legend2"), (2, 1, "legend3"), (2, 4, "legend4")):
         _own_legend(fig, row, col, which)
     last = float(run.history["step"][-1])
     fig.update_xaxes(range=[-0.01 * last, 1.01 * last])
-    fig.update_xaxes(title="step", row=2)
+    fig.update_xaxes(title="step", row=rows)
     return fig
 
 

@@ -40,9 +40,10 @@ def measure(objective: Any, witness: Any, probes: Any) -> dict[str, Any]:
         update_ratios = |Δw| / |w| for each parameter array.
 
     The actual change is summed from the changes of the single examples, which loses fewer digits than subtracting
-    two means. Ratios with a zero below the line are NaN.
+    two means. Ratios with a zero below the line are NaN. A method of curvature adds what it has to tell: its damping,
+    its conjugate gradients, how much of the promise of its quadratic model was kept.
     """
-    before, after, loss, gradient, batch = witness
+    before, after, loss, gradient, batch, notes = witness
     delta = jax.tree.map(jnp.subtract, after, before)
     norms, steps, sizes = (_norms(tree) for tree in (gradient, delta, before))
     total, length = (jnp.sqrt(jnp.sum(jnp.square(part))) for part in (norms, steps))
@@ -60,6 +61,7 @@ def measure(objective: Any, witness: Any, probes: Any) -> dict[str, Any]:
         "actual_change": actual,
         "ratio": _divide(actual, slope),
         "cosine": _divide(-slope, total * length),
+        **notes,
     }
     if objective.recipe.groups:
         record["group_shares"] = _shares(examples, batch.groups, objective.recipe.groups)

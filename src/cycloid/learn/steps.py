@@ -83,6 +83,7 @@ class Witness(NamedTuple):
         loss: of the batch, before it.
         gradient: on the batch, before it.
         batch: the rows it saw.
+        notes: what the method told of it.
     """
 
     before: Any
@@ -90,6 +91,7 @@ class Witness(NamedTuple):
     loss: Any
     gradient: Any
     batch: Rows
+    notes: dict[str, Any]
 
 
 @Dispatched
@@ -123,7 +125,7 @@ def advance(
     state, losses = jax.lax.fori_loop(0, count, plain, (state, losses))
     batch = batch_at(count)
     after, loss, gradient = make_step(objective, method, state, batch)
-    witness = Witness(state.params, after.params, loss, gradient, batch)
+    witness = Witness(state.params, after.params, loss, gradient, batch, method.notes(after.memory))
     seen = witness if probes is None else pack(measure(objective, witness, probes))
     return after, seen, losses.at[count].set(loss)
 

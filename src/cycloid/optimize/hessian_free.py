@@ -23,11 +23,18 @@ SAMPLES = 8
 DECAY = 0.95
 
 
+class _Told(NamedTuple):
+    damping: Any  # λ in the last step
+    cg_iterations: Any
+    reduction_ratio: Any  # the fall of the loss over the fall that the model promised; NaN where rounding hides it
+
+
 class _State(NamedTuple):
     count: Any
-    damping: Any
+    damping: Any  # λ for the next step
     warm: Any  # where the next conjugate gradients begin
     starter: Any
+    told: _Told
 
 
 class Whole:
@@ -126,7 +133,13 @@ class HessianFree(AbstractCurvatureMethod):
         """λ, no last solution, and the state of the method to begin with."""
         flat = Flat(Objective(lambda x: x), params).x
         starter = None if self.start is None else self.start.init(params)
-        return _State(jnp.zeros((), jnp.int32), jnp.asarray(self.damping, flat.dtype), jnp.zeros_like(flat), starter)
+        none, damping = jnp.zeros((), jnp.int32), jnp.asarray(max(self.damping, self.floor), flat.dtype)
+        told = _Told(damping, none, jnp.full((), jnp.nan, flat.dtype))
+        return _State(none, damping, jnp.zeros_like(flat), starter, told)
+
+    def notes(self, state: Any) -> dict[str, Any]:
+        """λ, the turns of conjugate gradients, and the fall of the loss over the fall promised, of the last step."""
+        return state.told._asdict()
 
     def step(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Info]:
         """One step of the method to begin with, or one of Newton's.
@@ -157,12 +170,12 @@ class HessianFree(AbstractCurvatureMethod):
         if isinstance(objective, ModelObjective):
             part = objective.some(self.rows, self._key(state, 0))
         product = Flat(part, params).curvature()
-        damping = state.damping
+        damping, tiny = state.damping, jnp.finfo(flat.x.dtype).eps
         solved = conjugate_gradients(
             lambda v: product(v) + damping * v,
             gradient,
             DECAY * state.warm,
-            self._preconditioner(part, params, product, damping, self._key(state, 1)),
+            self._preconditioner(part, params, product, jnp.maximum(damping, tiny), self._key(state, 1)),
             most=self.most,
             precision=self.precision,
         )
@@ -170,16 +183,19 @@ class HessianFree(AbstractCurvatureMethod):
         step, reached, tries = backtrack(after, solved)
         slope = gradient @ step
         promised = slope + step @ product(step) / 2
-        seen = jnp.abs(promised) > ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(value)
+        sound = jnp.isfinite(value) & jnp.isfinite(promised)  # a batch that is not leaves everything as it was
+        seen = ~(jnp.abs(promised) <= ROUNDINGS * jnp.finfo(value.dtype).eps * jnp.abs(value))
         limit = jnp.where(seen, value, jnp.inf)  # below rounding f cannot tell, and the model is believed
         share, reached, more = shorten(after, step, reached, limit, slope)
         taken = jnp.isfinite(reached) & ((reached < value) | ~seen)
-        ratio = jnp.where(seen, (reached - value) / promised, 1.0)
-        ratio = jnp.where(taken, ratio, 0.0)
+        kept = jnp.where(taken, (reached - value) / promised, 0.0)
+        changed = adapted(damping, jnp.where(taken & ~seen, 1.0, kept), 1.5, self.floor)
+        told = _Told(damping, solved.turns, jnp.where(seen & sound, kept, jnp.nan).astype(damping.dtype))
         ahead = state._replace(
             count=state.count + 1,
-            damping=adapted(damping, ratio, 1.5, self.floor).astype(damping.dtype),
+            damping=jnp.where(sound, changed, damping).astype(damping.dtype),
             warm=jnp.where(taken, solved.step, 0.0).astype(state.warm.dtype),
+            told=told,
         )
         update = flat.unravel(jnp.where(taken, share * step, 0.0).astype(flat.x.dtype))
         return update, ahead, Info(value, tree, (3 + solved.turns + tries + more).astype(jnp.int32))

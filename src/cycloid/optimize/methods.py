@@ -70,6 +70,10 @@ class AbstractMethod(eqx.Module):
     def step(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Info]:
         """One step from `params`: (update, next state, info), to be applied by `apply_update`."""
 
+    def notes(self, state: Any) -> dict[str, Any]:
+        """What the method itself has to tell of its last step, scalars by name; most have nothing to add to `Info`."""
+        return {}
+
 
 class AbstractGradientMethod(AbstractMethod):
     """A method that needs nothing but gradients: an optax transformation with a learning rate and a clip.

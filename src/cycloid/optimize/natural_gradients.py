@@ -100,7 +100,8 @@ class NaturalGradient(AbstractCurvatureMethod):
             )
             direction, cost = solved.step, (2 + solved.turns).astype(jnp.int32)
         length = _clipped(_rate(self.learning_rate, state.count), gradient @ direction, self.kl_clip)
-        update = flat.unravel((length * direction).astype(gradient.dtype))
+        step = jnp.where(_sound(value, gradient), length * direction, 0.0)
+        update = flat.unravel(step.astype(gradient.dtype))
         return update, _Count(state.count + 1), Info(value, tree, cost)
 
 
@@ -108,8 +109,9 @@ class _Memory(NamedTuple):
     count: Any
     averages: Any  # of the factors, a pair for every matrix of parameters
     solved: Any  # their inverses
-    damping: Any
+    damping: Any  # λ for the next step
     last: Any  # the last update, flat
+    told: Any  # λ in the last step, and what was left of its promise where that was judged
 
 
 @final
@@ -169,12 +171,24 @@ class KFAC(AbstractCurvatureMethod):
     rows: int | None = whole("rows", None)
     seed: int = whole("seed", 0, 0)
 
+    def __check_init__(self) -> None:
+        if max(self.damping, self.floor) == 0:
+            raise ValueError(
+                "damping= or floor= is above 0: arrays that are no layer's get their gradient divided by λ."
+            )
+
     def init(self, params: Any) -> Any:
         """Factors and inverses of zero, λ, no last update."""
         flat = Flat(Objective(lambda x: x), params)
         empty = [room(leaf) for leaf in jax.tree.leaves(flat.unravel(flat.x))]
-        damping = jnp.asarray(self.damping, flat.x.dtype)
-        return _Memory(jnp.zeros((), jnp.int32), empty, empty, damping, jnp.zeros_like(flat.x))
+        damping = jnp.asarray(max(self.damping, self.floor), flat.x.dtype)
+        told = (damping, jnp.full_like(damping, jnp.nan))
+        return _Memory(jnp.zeros((), jnp.int32), empty, empty, damping, jnp.zeros_like(flat.x), told)
+
+    def notes(self, state: Any) -> dict[str, Any]:
+        """λ in the last step, and the fall of the loss over the fall promised, NaN where it was not looked at."""
+        damping, ratio = state.told
+        return {"damping": damping, "reduction_ratio": ratio}
 
     def step(self, objective: Objective, params: Any, state: Any) -> tuple[Any, Any, Info]:
         """One step: a gradient, a share of the factors, and two products unless there is a learning rate.
@@ -192,16 +206,19 @@ class KFAC(AbstractCurvatureMethod):
         leaves, structure = jax.tree.flatten(flat.unravel(gradient))
         found = {layer: unpack(layer, solved[layer.weight], leaves) for layer in layers(model, params)}
         direction = -flat.ravel(jax.tree.unflatten(structure, apply_inverses(found, state.damping, leaves)))
-        damping, cost = state.damping, 1
+        damping, cost, share = state.damping, 1, jnp.full_like(state.damping, jnp.nan)
         if self.learning_rate is None:
             step, promised = _rescaled(Flat(part, params), gradient, direction, state.last, damping)
-            damping, tried = self._judged(flat, value, step, promised, state)
+            damping, share, tried = self._judged(flat, value, step, promised, state)
             cost = 4 + tried
         else:
             length = _clipped(_rate(self.learning_rate, state.count), gradient @ direction, self.kl_clip)
             step = self.momentum * state.last + length * direction
         step = step.astype(gradient.dtype)
-        ahead = _Memory(state.count + 1, averages, solved, damping, step)
+        sound = _sound(value, gradient)  # a batch that is not finite must not enter the averages
+        ahead = _Memory(state.count + 1, averages, solved, damping, step, (state.damping, share))
+        ahead = jax.tree.map(lambda new, old: jnp.where(sound, new, old), ahead, state)
+        step = jnp.where(sound, step, 0.0)
         return flat.unravel(step), ahead, Info(value, tree, jnp.asarray(cost, jnp.int32))
 
     def _factors(self, part: ModelObjective, params: Any, state: Any) -> tuple[Any, Any]:
@@ -227,18 +244,19 @@ class KFAC(AbstractCurvatureMethod):
         due = state.count % self.refresh == 0
         return jax.lax.cond(due, fresh, lambda: (list(state.averages), list(state.solved)))
 
-    def _judged(self, flat: Flat, value: Any, step: Any, promised: Any, state: Any) -> tuple[Any, Any]:
-        """(λ for the next step, evaluations)."""
+    def _judged(self, flat: Flat, value: Any, step: Any, promised: Any, state: Any) -> tuple[Any, Any, Any]:
+        """(λ for the next step, the share of the promise that was kept or NaN, evaluations)."""
         factor = CHANGE**JUDGED
 
         def judge() -> Any:
             share = (flat.value(flat.x + step) - value) / promised
             changed = jnp.where(share > GOOD, state.damping * factor, state.damping)
             changed = jnp.where(~(share >= POOR), state.damping / factor, changed)
-            return jnp.clip(changed, self.floor, 1e10).astype(state.damping.dtype)
+            return jnp.clip(changed, self.floor, 1e10).astype(state.damping.dtype), share.astype(state.damping.dtype)
 
         now = (state.count + 1) % JUDGED == 0
-        return jax.lax.cond(now, judge, lambda: state.damping), jnp.where(now, 1, 0)
+        wait = lambda: (state.damping, jnp.full_like(state.damping, jnp.nan))
+        return *jax.lax.cond(now, judge, wait), jnp.where(now, 1, 0)
 
 
 def _rescaled(flat: Flat, gradient: Any, direction: Any, last: Any, damping: Any) -> tuple[Any, Any]:
@@ -256,6 +274,10 @@ def _rescaled(flat: Flat, gradient: Any, direction: Any, last: Any, damping: Any
     weights = -jnp.linalg.solve(inner, slopes / scale) / scale
     weights = jnp.where(jnp.any(last != 0), weights, jnp.stack([-slopes[0] / scale[0] ** 2, jnp.zeros_like(scale[0])]))
     return weights @ basis, weights @ slopes + weights @ matrix @ weights / 2
+
+
+def _sound(value: Any, gradient: Any) -> Any:
+    return jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
 
 
 def _clipped(learning_rate: Any, slope: Any, clip: float | None) -> Any:

@@ -36,12 +36,15 @@ class Trace(eqx.Module):
         gradient_norm: the largest absolute entry of the gradient there.
         step_norm: the length of the step that led there; 0 in row 0.
         path: the points themselves, a pytree like x0 with a leading axis, or None when they were not kept.
+        notes: by name what the method told of the step away from each point (the last of them was not made): its
+            damping, say. Empty for most methods.
     """
 
     objective: Float[ArrayLike, "... points"]
     gradient_norm: Float[ArrayLike, "... points"]
     step_norm: Float[ArrayLike, "... points"]
     path: Any = None
+    notes: dict[str, Any] = eqx.field(default_factory=dict)
 
 
 class Settings(NamedTuple):
@@ -82,7 +85,7 @@ def walk_from(objective: Objective, start: Any, method: AbstractMethod, settings
     else:
         begin = begin._replace(memory=method.init(start))
         turn = lambda walk: _turn(walk, objective, method, settings.tolerance)
-    record = (lambda walk: _row(walk, settings.path)) if settings.trace else None
+    record = (lambda walk: _row(walk, method, settings.path)) if settings.trace else None
     walk, _, rows = iterate(
         turn,
         begin,
@@ -170,5 +173,6 @@ def ending(walk: Walk, settings: Settings) -> Status:
     return Status.where(_nonfinite(walk), Status.named("nonfinite"), status)
 
 
-def _row(walk: Walk, path: bool) -> tuple[Any, Any, Any, Any]:
-    return walk.objective, walk.gradient_norm, walk.step_norm, walk.x if path else None
+def _row(walk: Walk, method: AbstractMethod, path: bool) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    notes = method.notes(walk.memory)
+    return walk.objective, walk.gradient_norm, walk.step_norm, walk.x if path else None, notes
