@@ -74,7 +74,11 @@ class HessianFree(AbstractCurvatureMethod):
     steps of it first, each on `start_rows` examples drawn from the batch, and then switches.
 
     It wants a large batch: give `fit` the argument batch_size=None, and let `rows` cut the cost of the products. On
-    small batches, where the noise of the curvature is as large as the curvature, it does not help.
+    small batches, where the noise of the curvature is as large as the curvature, it does not help. A batch that is not
+    finite moves nothing.
+
+    Of every step it tells `damping` (λ), `cg_iterations` and `reduction_ratio` (the fall of the loss over the fall that
+    the parabola promised): in the history of a run, in `trace.notes` of a minimum.
 
     Args:
         preconditioner: of the conjugate gradients: "none"; "diagonal", (D + λ)^0.75 with D the diagonal of B estimated
