@@ -18,6 +18,7 @@ from cycloid.optimize import (
     Adagrad,
     Adam,
     AdamW,
+    FromOptax,
     GradientDescent,
     Momentum,
     Nesterov,
@@ -289,7 +290,11 @@ def test_the_first_step_of_adam_with_and_without_correction():
         (lambda: from_optax(3), TypeError, "it was a int"),
         (lambda: from_optax(optax.lion), TypeError, "learning_rate="),
         (lambda: from_optax(optax.lion(0.1), learning_rate=0.1), ValueError, "keeps its own"),
-        (lambda: walk(from_optax(optax.lbfgs()), quadratic, START, 1, HESSIAN, CENTRE), TypeError, "line search"),
+        (
+            lambda: walk(FromOptax(make=optax.lbfgs(), name="sealed"), quadratic, START, 1, HESSIAN, CENTRE),
+            TypeError,
+            "line search",
+        ),
         (lambda: from_optax(lambda r: 3, learning_rate=0.1).init(START), TypeError, "no optax transformation"),
     ],
 )

@@ -116,11 +116,15 @@ def from_optax(
     if learning_rate is None:
         raise TypeError("a function that makes a transformation needs learning_rate=, such as 1e-3.")
     label = name or getattr(transformation, "__name__", "optax")
+    if isinstance(learning_rate, (int, float)) and _searches(made := transformation(learning_rate)):
+        return SearchFromOptax(make=made, name=label)
     return FromOptax(make=transformation, name=label, learning_rate=rate(learning_rate), clip=clip)
 
 
-def _searches(transformation: optax.GradientTransformation) -> bool:
+def _searches(transformation: Any) -> bool:
     """Whether its update asks for the objective itself."""
+    if not isinstance(transformation, optax.GradientTransformation):
+        return False
     x = jnp.zeros(1)
     update: Any = optax.with_extra_args_support(transformation).update
     try:

@@ -116,9 +116,9 @@ def minimize(
     Transformations: jit and vmap, with every method but SciPy's, whose loops run in Python: traced they raise
     TypeError. Under grad the minimiser is differentiated by the implicit function theorem,
     dθ = −H⁻¹ ∂(∇f), with respect to what f closes over, never x0 or the learning rate; H is solved densely for up
-    to 64 parameters and by conjugate gradients beyond. That is the derivative of the exact minimiser: it holds
-    where the status is converged and H is positive definite. A function with Python branches (`if x > 0`) runs
-    uncompiled, with a warning.
+    to 64 parameters and by conjugate gradients beyond. A function with a reverse rule alone (`jax.custom_vjp`) answers
+    in reverse mode. That is the derivative of the exact minimiser: it holds where the status is converged and H is
+    positive definite. A function with Python branches (`if x > 0`) runs uncompiled, with a warning.
 
     Cost: one evaluation (value with gradient) a step and one for the start; a search inside a method adds its own,
     and a product with the Hessian counts as one (a whole Hessian as n).
@@ -173,7 +173,7 @@ def _trimmed(result: Minimum) -> Minimum:
 
 def _ready(method: AbstractMethod) -> AbstractMethod:
     """The method with its numbers as arrays, so that another learning rate is no new program."""
-    method = jax.tree.map(lambda leaf: jnp.asarray(leaf) if eqx.is_inexact_array_like(leaf) else leaf, method)
+    method = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, method)
     for leaf in jax.tree.leaves(method):
         if eqx.is_array(leaf) and leaf.ndim:
             raise ValueError(

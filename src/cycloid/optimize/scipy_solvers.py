@@ -246,7 +246,8 @@ def descend(method: SciPy, judge: Any, curvature: Curvature, begin: Any, box: Bo
     if box is not None and solver not in BOUNDED:
         raise ValueError(f"SciPy's {solver} knows no bounds: {', '.join(BOUNDED)} do.")
     known = curvature.known_to(solver) | ({} if box is None else {"bounds": list(zip(*ends(box)))})
-    progress, call = Progress(judge, max_steps), optimize.minimize
+    progress = Progress(judge, max_steps)
+    call: Any = optimize.minimize
     start: Any = progress.arrive
     options = {**_most(solver, max_steps), **dict(method.options)}
     value = curvature.watch.value
@@ -275,7 +276,8 @@ def descend_squares(
     solver = method.one_of(SQUARES, "least_squares")
     if box is not None and solver == "lm":
         raise ValueError("SciPy's lm knows no bounds: trf and dogbox do.")
-    progress, call = Progress(judge, max_steps), optimize.least_squares
+    progress = Progress(judge, max_steps)
+    call: Any = optimize.least_squares
     options: dict[str, Any] = {"max_nfev": 100 * (max_steps + 1), "ftol": LEAST, "xtol": LEAST, "gtol": LEAST}
     options |= ({} if box is None else {"bounds": ends(box)}) | dict(method.options)
     return progress.follow(
@@ -288,7 +290,8 @@ def solve_equations(method: SciPy, judge: Any, watch: Watch, begin: Any, max_ste
     from scipy import optimize
 
     solver = method.one_of(ROOTS, "root")
-    progress, call = Progress(judge, max_steps), optimize.root
+    progress = Progress(judge, max_steps)
+    call: Any = optimize.root
     known: dict[str, Any] = {"callback": progress.arrive}
     if solver in ("hybr", "lm"):
         known = {"jac": _where_it_stays(watch, progress)}

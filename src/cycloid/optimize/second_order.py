@@ -7,6 +7,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from cycloid.optimize.curvature_products import curvature
 from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand
 from cycloid.optimize.quasi_newton import CURVATURE, arrive, search
 
@@ -39,7 +40,7 @@ class Newton(AbstractDescent):
     def move(self, local: Local, stand: Stand) -> Move:
         """One Hessian, counted as n evaluations, and one search."""
         g = stand.gradient
-        _, product = jax.linearize(jax.grad(local.value), local.here)
+        product = curvature(local.value, local.here)
         hessian = jax.vmap(product)(jnp.eye(g.size, dtype=g.dtype))
         hessian = jnp.where(jnp.all(jnp.isfinite(hessian)), (hessian + hessian.T) / 2, jnp.eye(g.size, dtype=g.dtype))
         values, vectors = jnp.linalg.eigh(hessian)

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from cycloid.optimize.curvature_products import curvature
 from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, norm
 
 # Below this share of |f| a drop of f is rounding: the gradients at both ends judge the step instead.
@@ -78,7 +79,7 @@ class TrustRegion(AbstractDescent):
     def move(self, local: Local, stand: Stand) -> Move:
         """One step or one refusal: one evaluation, and one for each product with the Hessian."""
         g = stand.gradient
-        _, product = jax.linearize(jax.grad(local.value), local.here)
+        product = curvature(local.value, local.here)
         length = norm(g)
         inner = _steihaug(g, product, stand.memory, jnp.minimum(PRECISION, jnp.sqrt(length)) * length)
         p, radius = inner.step, inner.radius
