@@ -34,6 +34,7 @@ REGISTRY = Registry(
         "cycloid.train": (
             "cycloid.checks.training",
             "cycloid.checks.decisions",
+            "cycloid.checks.inspections",
             "cycloid.checks.landscapes",
         ),
     },

@@ -16,6 +16,7 @@ from cycloid import __version__
 # command -> (module, attribute, one line of help): the list is read without importing any of them
 COMMANDS = {
     "train": ("cycloid.cli.training", "train", "Train a model on a table and open the run: the chain, step by step."),
+    "inspect": ("cycloid.cli.inspecting", "inspect", "Open a model or a recorded run and say what is wrong with it."),
     "minimize": ("cycloid.cli.descent", "minimize", "Minimise a formula, by one method or a race of many."),
     "fit-curve": ("cycloid.cli.fitting", "fit_curve", "Fit a formula to the columns of a CSV file."),
     "race": ("cycloid.cli.races", "race", "Which method is faster: networks on the digits, or a formula."),

@@ -16,6 +16,7 @@ _NAMES = {
     "save": "cycloid.figures.images",
     "export": "cycloid.figures.images",
     "to_html": "cycloid.figures.images",
+    "write_inspection": "cycloid.figures.inspection_page",
     "write_report": "cycloid.figures.report",
 }
 
@@ -29,11 +30,13 @@ __all__ = [
     "save",
     "terrain",
     "to_html",
+    "write_inspection",
     "write_report",
 ]
 
 if TYPE_CHECKING:
     from cycloid.figures.images import export, save, to_html
+    from cycloid.figures.inspection_page import write_inspection
     from cycloid.figures.performance_profiles import performance_profile
     from cycloid.figures.registry import figure, register
     from cycloid.figures.report import write_report

@@ -35,6 +35,7 @@ REGISTRY = Registry(
         "cycloid.train": (
             "cycloid.figures.comparisons",
             "cycloid.figures.decisions",
+            "cycloid.figures.inspections",
             "cycloid.figures.landscapes",
         ),
     },

@@ -90,7 +90,7 @@ def write_report(
         card_section(_listed(cards)),
         reproduction_section(command, seed, versions()),
     )
-    write_atomically(path, _page(heading, "\n".join(section for section in sections if section), drawn))
+    write_atomically(path, page(heading, "\n".join(section for section in sections if section), drawn))
     return Path(path)
 
 
@@ -139,8 +139,8 @@ def _thinned(run: Run) -> Run:
     return eqx.tree_at(lambda r: r.history, run, history, is_leaf=lambda leaf: leaf is run.history)
 
 
-def _page(heading: str, body: str, drawn: Mapping[str, Any]) -> str:
-    """The page as text."""
+def page(heading: str, body: str, drawn: Mapping[str, Any], what: str = "Report of a training run") -> str:
+    """A page as text: the body, the figures that have places in it, and what it is in words."""
     from plotly.offline import get_plotlyjs
 
     import cycloid
@@ -153,7 +153,7 @@ def _page(heading: str, body: str, drawn: Mapping[str, Any]) -> str:
         version=cycloid.__version__,
         title=escape(heading),
         style=(ARTICLE / "report.css").read_text(encoding="utf-8"),
-        stamp=f"Report of a training run, {now:%d %B %Y, %H:%M} UTC",
+        stamp=f"{what}, {now:%d %B %Y, %H:%M} UTC",
         body=body,
         figures=embed(drawn),
         plotly=plotly,

@@ -68,8 +68,9 @@ def shared_rows(train: np.ndarray, held: np.ndarray) -> float:
     A hair is 2 % of the usual distance between neighbours in the training set. What training rows share among
     themselves, as in a table of few categories, is subtracted.
     """
-    scale = np.nanstd(train, axis=0) + 1e-12
-    a, b = np.nan_to_num(train / scale), np.nan_to_num(held / scale)
+    center, scale = np.nan_to_num(train.mean(axis=0)), np.nan_to_num(train.std(axis=0))
+    scale = np.where(scale > 1e-9 * (1 + np.abs(center)), scale, 1.0)  # a constant column tells no rows apart
+    a, b = (np.nan_to_num((part - center) / scale) for part in (train, held))
     rng = np.random.default_rng(0)
     b = b if len(b) <= 1_000 else b[rng.choice(len(b), 1_000, replace=False)]
     own = a if len(a) <= 500 else a[rng.choice(len(a), 500, replace=False)]

@@ -86,7 +86,8 @@ def gather(subject: Any, data: Any = None, **options: Any) -> Evidence:
     from cycloid.train.data_evidence import probe_data
 
     parts = as_parts(data)
-    return probe_data(*parts[:4], names=parts[4]).merge(seen)
+    told = probe_data(*parts[:4], names=parts[4])
+    return told.merge(seen).replace(class_counts=told.class_counts)  # of all rows, not of one batch
 
 
 def as_parts(data: Any) -> tuple[Any, Any, Any, Any, Any]:

@@ -79,7 +79,7 @@ class Evidence:
         update_norms: (step, parameter) of Δw.
         weight_norms: (step, parameter) before the update.
         batch_class_shares: (step, class) of the batch's targets.
-        batch_target_mean: (step,) of the batch's targets, where they are numbers.
+        batch_target_mean, batch_target_deviation: (step,) of the batch's targets; of class numbers too.
         batch_fingerprints: (step,) a number that is equal for equal batches.
         sample_order: (step, row) numbers of the rows in the batch, where known.
 
@@ -208,6 +208,7 @@ class Evidence:
     weight_norms: ByStepAndParameter = None
     batch_class_shares: ByStepAndClass = None
     batch_target_mean: ByStep = None
+    batch_target_deviation: ByStep = None
     batch_fingerprints: ByStep = None
     sample_order: ByStepAndRow = None
 

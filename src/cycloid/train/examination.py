@@ -79,7 +79,7 @@ def examine(adapted: Adapted, x: Any, y: Any, loss: Any = None, task: str | None
     own = judge(loss, task)
     table = layer_table(adapted, x)
     outputs = np.asarray(applied(adapted)(adapted.parameters, x))
-    ask = _asked(own, adapted)
+    ask = asked(own, adapted)
     as_number = lambda p, t: float(np.asarray(ask(p, t)))
     seen = probe_loss(as_number, outputs, targets).known()
     seen |= {"loss_name": own.name, "task": task, "batch_size": len(targets), "framework": adapted.framework}
@@ -191,7 +191,7 @@ def example_losses(own: Judge, outputs: np.ndarray, targets: np.ndarray, ask: An
     return np.array(each) if len(each) == len(targets) and np.isfinite(each).all() else None
 
 
-def _asked(own: Judge, adapted: Adapted) -> Callable[[Any, Any], Any]:
+def asked(own: Judge, adapted: Adapted) -> Callable[[Any, Any], Any]:
     """The loss of arrays, also where it is one of PyTorch and takes tensors."""
     if adapted.framework != "torch" or own.examples is not None:
         compiled = jax.jit(own.of)

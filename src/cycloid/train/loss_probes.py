@@ -37,9 +37,9 @@ def probe_loss(loss: Losses, predictions: Any, targets: Any) -> Evidence:
     """
     p, y = np.asarray(predictions), np.asarray(targets)
     whole = _ask(loss, p, y)
+    seen: dict[str, Any] = describe(p, y).known() | {"batch_loss": whole}
     p, y = p[:MOST], y[:MOST]
     base = _ask(loss, p, y)
-    seen: dict[str, Any] = describe(p, y).known() | {"batch_loss": whole}
     if base is None or not np.all(np.isfinite(p.astype(float))):
         return Evidence.of(seen)
     size = max(abs(base), 1e-12)

@@ -156,10 +156,11 @@ def _mean_cosine(rows: np.ndarray) -> float:
 def _of_batch(batch: Any, task: str) -> dict[str, Any]:
     """What is kept of a batch: its classes or its mean, and a number by which it is known again."""
     x, y = (np.asarray(part) for part in batch)
-    found: dict[str, Any] = {"batch_fingerprints": zlib.crc32(np.ascontiguousarray(x).tobytes())}
-    if task in ("binary", "multiclass"):
-        return found | {"batch_targets": y.ravel()}
-    return found | ({"batch_target_mean": float(y.mean())} if y.dtype.kind == "f" else {})
+    found: dict[str, Any] = {
+        "batch_fingerprints": zlib.crc32(np.ascontiguousarray(x).tobytes()),
+        "batch_target_mean": float(y.mean()), "batch_target_deviation": float(y.std()),
+    }  # fmt: skip
+    return found | ({"batch_targets": y.ravel()} if task in ("binary", "multiclass") else {})
 
 
 def class_shares(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:

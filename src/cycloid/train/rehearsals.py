@@ -13,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from cycloid.adapters import adapt
 from cycloid.train.evidence import Evidence
-from cycloid.train.examination import applied, examine, judge, layer_table
+from cycloid.train.examination import applied, asked, examine, judge, layer_table
 from cycloid.train.recorder import Recorder
 
 EVALUATIONS = 6
@@ -69,7 +69,7 @@ def rehearse(
         return used, optax.apply_updates(parameters, change), memory
 
     advance = jax.jit(advance) if adapted.path == "jax" else advance
-    still = applied(adapted.in_mode("eval"))
+    still, ask = applied(adapted.in_mode("eval")), asked(own, adapted)
     for step, rows in enumerate(_batches(len(x), batch_size, max_steps, key)):
         batch = (jnp.asarray(x[rows]), jnp.asarray(y[rows]))
         used, after, memory = advance(parameters, memory, batch)
@@ -78,7 +78,7 @@ def rehearse(
         parameters = after
         if step in moments:
             parts = {"train": (x[:500], y[:500])} | ({} if held is None else {"validation": held})
-            evaluations.append({"step": step} | evaluate(still, parameters, parts, own, seen.task or "other"))
+            evaluations.append({"step": step} | evaluate(still, parameters, parts, ask, seen.task or "other"))
     trained = adapted.in_mode("eval")
     late = layer_table(_with(trained, parameters), x[first], last=True)
     facts = {"batch_size": min(batch_size, len(x)), "train_rows": len(x), **late, **evaluation_table(evaluations)}
@@ -88,12 +88,12 @@ def rehearse(
     return seen.merge(recorder.evidence(**facts))
 
 
-def evaluate(still: Any, parameters: Any, parts: dict[str, Any], own: Any, task: str) -> dict[str, float]:
+def evaluate(still: Any, parameters: Any, parts: dict[str, Any], ask: Any, task: str) -> dict[str, float]:
     """Loss and metric on each part, in evaluation mode."""
     found = {}
     for name, (x, y) in parts.items():
-        outputs = np.asarray(still(parameters, x), float)
-        found[f"{name}_loss"] = float(np.asarray(own.of(jnp.asarray(outputs), jnp.asarray(y))))
+        outputs = np.asarray(still(parameters, x))
+        found[f"{name}_loss"] = float(np.asarray(ask(outputs, y)))
         if metric_of(task):
             found[f"{name}_metric"] = metric(outputs, np.asarray(y), task)
     return found

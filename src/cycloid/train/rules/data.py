@@ -173,7 +173,8 @@ def class_imbalance(e: Evidence) -> list[Finding]:
     if len(counts) > 30:  # a long tail is the rule with many classes
         return []
     relative = float(counts.min() * len(counts) / counts.sum())
-    if relative >= RARE:
+    likely = float((counts.min() + 1.3 * math.sqrt(counts.min() + 1)) * len(counts) / counts.sum())
+    if likely >= RARE:  # few rows may lack a class by chance
         return []
     top = float(counts.max() / counts.sum())
     return [
@@ -219,9 +220,12 @@ def _spread_of_batches(e: Evidence) -> tuple[float, int]:
             return 0.0, 0
         own = shares[:, kept].var(axis=0, ddof=1) / (mean[kept] * (1 - mean[kept]) / rows)
         return float(own.mean()), (len(shares) - 1) * max(1, int(kept.sum()) - 1)
-    if e.batch_target_mean is not None and len(e.batch_target_mean) >= 4 and e.target_deviation:
-        means = finite(e.batch_target_mean)
-        return float(means.var(ddof=1) / (e.target_deviation**2 / rows)), len(means) - 1
+    if e.batch_target_mean is not None and e.batch_target_deviation is not None:
+        means, within = finite(e.batch_target_mean), finite(e.batch_target_deviation)
+        if len(means) >= 4 and len(within):
+            between = float(means.var(ddof=1))
+            whole = between + float(np.mean(within**2))  # of all rows, from what lies between batches and within them
+            return (between * rows / whole if whole > 0 else 0.0), len(means) - 1
     return 0.0, 0
 
 

@@ -9,12 +9,13 @@ from cycloid.train.findings import Finding
 from cycloid.train.rules.reading import finite, median, percent, ratios
 
 EXPONENT = 0.9  # of the largest a dtype has: one more factor of e^9 in float32 and it overflows
+POLES = ("log", "div", "reciprocal", "rsqrt", "sqrt")  # operations with an infinity of their own
 SKIPPED = 0.05  # share of steps a loss scaler may leave out; its search for a scale costs some at the start
 
 
 def not_a_number(e: Evidence) -> list[Finding]:
     """A NaN anywhere: named before everything else, for every comparison with it is false."""
-    if not _has_nan(e) or e.first_nonfinite_kind == "infinity" or _diverged(e):
+    if not _has_nan(e) or _overflowed(e) or _diverged(e):
         return []
     where = e.first_nonfinite or _first_place(e)
     share = max(e.nonfinite_inputs or 0.0, e.nonfinite_targets or 0.0)
@@ -37,7 +38,7 @@ def precision_overflow(e: Evidence) -> list[Finding]:
     """Infinities made from finite numbers, magnitudes near the end of a dtype, steps that a loss scaler left out."""
     if _diverged(e):
         return []
-    infinite = e.first_nonfinite_kind == "infinity"
+    infinite = _overflowed(e)
     share, layer = _nearest_end(e)
     share = max(share, e.largest_exponent or 0.0)
     skipped = e.skipped_steps or 0.0
@@ -70,6 +71,12 @@ def _has_nan(e: Evidence) -> bool:
         return True
     losses = () if e.loss is None or not np.isfinite(e.loss).any() else (e.loss,)  # all NaN: it was not measured
     return any(table is not None and not np.all(np.isfinite(table)) for table in (*tables, *losses))
+
+
+def _overflowed(e: Evidence) -> bool:
+    """Whether the first infinity came of finite numbers that were too large, and not of a pole such as log 0."""
+    said = (e.first_nonfinite or "").lower()
+    return e.first_nonfinite_kind == "infinity" and not any(pole in said for pole in POLES)
 
 
 def _diverged(e: Evidence) -> bool:

@@ -11,6 +11,7 @@ from cycloid.train.rules.steps import progress
 
 GAP = 0.08  # train minus validation metric, beyond two standard errors
 RISE = 1.25  # last validation loss over its lowest
+FALLING = 0.08  # of the training loss between the last two evaluations
 BEHIND = 0.08  # a cross-fitted simple model's metric minus the model's own on training rows
 
 
@@ -19,10 +20,11 @@ def overfitting(e: Evidence) -> list[Finding]:
     rise, gap = 0.0, 0.0
     if e.validation_loss is not None and len(finite(e.validation_loss)) >= 3:
         losses = finite(e.validation_loss)
-        rise = float(np.median(losses[-2:]) / max(losses.min(), 1e-12))
+        last = losses[-2:].min() if len(losses) > 4 else losses[-1]
+        rise = float(last / max(losses.min(), 1e-12))
         if e.train_loss is not None:
             own = finite(e.train_loss)
-            rise = rise if own.size and own[-1] < 0.7 * np.median(losses[-2:]) else 0.0
+            rise = rise if own.size and own[-1] < 0.7 * last else 0.0
     if e.train_metric is not None and e.validation_metric is not None:
         sign = -1.0 if e.metric_better == "lower" else 1.0
         differences = sign * (np.asarray(e.train_metric, float) - np.asarray(e.validation_metric, float))
@@ -55,7 +57,7 @@ def underfitting(e: Evidence) -> list[Finding]:
     if not reached.size or rival is None or e.metric_name not in (None, "accuracy", "r2"):
         return []
     behind = rival - float(reached[-2:].max())
-    if behind <= BEHIND:
+    if behind <= BEHIND or _still_falling(e):
         return []
     return [
         Finding(
@@ -103,6 +105,12 @@ def _fall(e: Evidence) -> float:
     if len(losses) >= 2 and losses[0] > 0:
         return float((losses[0] - np.median(losses[-2:])) / losses[0])
     return progress(e)
+
+
+def _still_falling(e: Evidence) -> bool:
+    """Whether the training loss was falling fast when training ended: then it has not been tried for long enough."""
+    losses = finite(e.train_loss)
+    return len(losses) >= 2 and bool(losses[-1] < (1 - FALLING) * losses[-2])
 
 
 def _standard_error(e: Evidence) -> float:

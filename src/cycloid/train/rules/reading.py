@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ def median(values: Any) -> float:
     """Of the finite values; NaN without any."""
     kept = finite(values)
     return float(np.median(kept)) if kept.size else math.nan
+
+
+def quiet(reduce: Any, values: Any, axis: int) -> np.ndarray:
+    """A reduction that skips NaN, of which an empty slice is NaN and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(reduce(np.asarray(values, float), axis=axis))
 
 
 def finite(values: Any) -> np.ndarray:

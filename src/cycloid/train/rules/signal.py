@@ -8,7 +8,7 @@ import numpy as np
 
 from cycloid.train.evidence import Evidence
 from cycloid.train.findings import Finding
-from cycloid.train.rules.reading import confidence, finite, percent, weights
+from cycloid.train.rules.reading import confidence, finite, percent, quiet, weights
 
 ALIKE = 0.95  # mean |cosine| between units' weights and between their gradients
 DEAD = 0.3  # share of a layer's units that are zero on every example
@@ -132,8 +132,7 @@ def growth(e: Evidence) -> tuple[float, float, int, str | None]:
         return 1.0, 1.0, len(places), None
     early = np.asarray(e.gradient_norms, float)[:3][:, places]
     sizes = np.ones(len(places)) if e.parameter_sizes is None else np.sqrt(np.asarray(e.parameter_sizes, float)[places])
-    with np.errstate(invalid="ignore"):
-        norms = np.nanmedian(np.where(np.isfinite(early), early, np.nan), axis=0) / sizes
+    norms = quiet(np.nanmedian, np.where(np.isfinite(early), early, np.nan), 0) / sizes
     if not (np.isfinite(norms).all() and norms[-1] > 0 and norms[0] > 0):
         return 1.0, 1.0, len(places), None
     total = float(norms[0] / norms[-1])

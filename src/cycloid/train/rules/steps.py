@@ -8,7 +8,7 @@ import numpy as np
 
 from cycloid.train.evidence import Evidence
 from cycloid.train.findings import Finding
-from cycloid.train.rules.reading import confidence, finite, median, ratios
+from cycloid.train.rules.reading import confidence, finite, median, quiet, ratios
 
 LONG = 0.12  # ‖Δw‖/‖w‖ of a weight in one of the first steps
 RISES = 0.5  # share of steps that make the loss of their own batch larger
@@ -19,7 +19,7 @@ FEW = 10  # first steps
 def too_high(e: Evidence) -> list[Finding]:
     """Steps beyond the minimum along them: the loss of their own batch rises, or weights are thrown about."""
     early = ratios(e)[:FEW]
-    moved = float(np.nanmedian(np.nanmax(early, axis=1))) if np.isfinite(early).any() else 0.0
+    moved = median(quiet(np.nanmax, early, 1)) if np.isfinite(early).any() else 0.0
     rises, over = overshoots(e), overshoot(e)
     losses = finite(e.loss)
     ran_away = len(losses) > 3 and losses.max() > 5 * max(losses[0], 1e-12)

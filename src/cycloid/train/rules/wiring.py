@@ -12,6 +12,7 @@ from cycloid.train.rules.reading import finite, percent, row_sums_are_one
 
 SAME = 1e-3  # relative change below which a loss is taken as unchanged
 CARRIED, OFTEN = 1.1, 0.2  # used over fresh gradient norm, in that share of the recorded steps
+ENDINGS = ("linear", "conv", "softmax", "sigmoid", "relu", "tanh", "attention", "recurrent")  # that change the values
 NORMS = ("batch norm", "dropout")
 
 
@@ -55,7 +56,7 @@ def softmax_axis(e: Evidence) -> list[Finding]:
 def double_softmax(e: Evidence) -> list[Finding]:
     """Probabilities given to a loss that takes a softmax (or a sigmoid) of them again."""
     takes_logits = e.loss_expects == "logits" or (e.row_shift_change is not None and e.row_shift_change < SAME)
-    last = next((kind for kind in reversed(e.layer_kinds or ()) if kind not in ("dropout", "identity", "flatten")), "")
+    last = next((kind for kind in reversed(e.layer_kinds or ()) if kind in ENDINGS), "")
     rows = row_sums_are_one(e)
     squashed = (
         last in ("sigmoid", "softmax") and e.prediction_low is not None and e.prediction_high is not None
