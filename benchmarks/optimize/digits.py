@@ -59,3 +59,13 @@ def on_batches(loss: Callable[..., Any], x: Any, labels: Any, batch: int = BATCH
         return loss(layers, x[index], labels[index])
 
     return stochastic, lambda layers: loss(layers, x, labels)
+
+
+def torch_network(sizes: tuple[int, ...]) -> Any:
+    """The classifier in PyTorch, rectified layers, with PyTorch's own first weights."""
+    import torch
+
+    layers: list[Any] = []
+    for a, b in pairwise(sizes):
+        layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])

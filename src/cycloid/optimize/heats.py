@@ -110,7 +110,8 @@ def run_all(
     """
     if mesh is None:
         return _all_at_once(course, methods, starts, keys, draw_key)
-    return _in_turn(course, methods, starts, keys, draw_key, mesh)
+    needed = mesh.devices.ravel()[: _count(methods) * keys.shape[0]]  # a device without a member would run a copy
+    return _in_turn(course, methods, starts, keys, draw_key, Mesh(needed, ("members",)))
 
 
 def crew(start: Any) -> Mesh | None:
