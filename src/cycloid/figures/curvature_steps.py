@@ -74,11 +74,13 @@ def _share(fig: Any, steps: np.ndarray, values: np.ndarray, dark: bool, at: Plac
     hover = {"customdata": values, "hovertemplate": "step %{x}: %{customdata:.3g}<extra>fall / promise</extra>"}
     marker = {"symbol": np.where(cut, np.where(values > 0, "triangle-up", "triangle-down"), "circle").tolist()}
     dots(fig, steps, shown, "fall / promise", c["green"], at=at, size=6, showlegend=False, marker=marker, **hover)
-    for level, word, anchor in ((POOR, "below: λ grows", "top"), (GOOD, "above: λ shrinks", "bottom")):
-        fig.add_hline(
-            y=level, line={"color": c["muted"], "width": 1, "dash": "dot"}, annotation={
-                "text": word, "font": {"size": 11, "color": c["muted"]}, "xanchor": "left", "yanchor": anchor,
-            }, annotation_position="bottom left" if anchor == "top" else "top left", **at,
+    low, high = -0.3, max(1.45, 1.2 * float(np.nanmax(shown)))
+    axis = fig.get_subplot(at["row"], at["col"]).xaxis.plotly_name.replace("axis", "")
+    below, above = (POOR, "below ¼: λ grows", low, "bottom"), (GOOD, "above ¾: λ shrinks", high, "top")
+    for level, word, edge, anchor in (below, above):
+        fig.add_hline(y=level, line={"color": c["muted"], "width": 1, "dash": "dot"}, **at)
+        fig.add_annotation(
+            x=0, xref=f"{axis} domain", y=edge, text=word, font={"size": 11, "color": c["muted"]}, showarrow=False,
+            xanchor="left", yanchor=anchor, **at,
         )  # fmt: skip
-    high = float(np.nanmax(shown))
-    fig.update_yaxes(title="fall / promise", range=[-0.15, max(1.2, 1.1 * high)], **at)
+    fig.update_yaxes(title="fall / promise", range=[low, high], **at)

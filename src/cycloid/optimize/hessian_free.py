@@ -193,7 +193,8 @@ class HessianFree(AbstractCurvatureMethod):
         share, reached, more = shorten(after, step, reached, limit, slope)
         taken = jnp.isfinite(reached) & ((reached < value) | ~seen)
         kept = jnp.where(taken, (reached - value) / promised, 0.0)
-        changed = adapted(damping, jnp.where(taken & ~seen, 1.0, kept), 1.5, self.floor)
+        grown = jnp.maximum(damping, tiny)  # from zero nothing grows
+        changed = adapted(grown, jnp.where(taken & ~seen, 1.0, kept), 1.5, self.floor)
         told = _Told(damping, solved.turns, jnp.where(seen & sound, kept, jnp.nan).astype(damping.dtype))
         ahead = state._replace(
             count=state.count + 1,
