@@ -14,6 +14,7 @@ EXPECTED = {
     "gradient-is-steepest": ("true", 0.0, 0.1),
     "four-point-regression": ("true", 0.0, 1e-12),
     "four-point-regression-is-done": ("false", 8.0, 14.0),
+    "learning-rate-of-a-hundredth": ("false", 14.0, 15.0),
     "learning-rate-too-large": ("true", 0.1445, 0.1455),
     "momentum-accelerates": ("true", 4.0, 10.0),
     "bias-correction": ("false", 3_500, 4_500),
@@ -42,8 +43,9 @@ def test_a_claim_is_measured_and_judged(name):
 @pytest.mark.slow
 def test_adam_is_faster_than_sgd_on_digits_but_not_as_much_as_is_said():
     (found,) = claims.run(["adam-is-faster"])
-    assert found.verdict == "false"
-    assert 1.2 < found.low < found.value < found.high < 3.0
+    assert found.verdict == "depends"  # less than 3 times on the classifier, more than 5 on one autoencoder
+    assert 1.0 < found.low < 3.0 < found.high < 9.0
+    assert found.low < found.value < found.high
 
 
 def test_every_claim_has_an_expectation_or_is_slow():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,6 +24,24 @@ def test_four_point_regression_after_1000_steps_of_one_hundredth(start):
     np.testing.assert_allclose(found.value, w, rtol=0, atol=1e-12)
     assert found.status.name == "all_steps"
     assert int(found.steps) == 1000
+
+
+def test_after_1000_steps_an_eighth_of_the_slow_mode_is_left():
+    curvatures, modes = np.linalg.eigh(2 * X.T @ X / 4)
+    assert curvatures[1] / curvatures[0] == pytest.approx(69.3, abs=0.05)
+    assert 2 / curvatures.sum() == pytest.approx(0.1429, abs=5e-5)
+    assert 2 / curvatures[1] == pytest.approx(0.1449, abs=5e-5)
+    starts = np.concatenate([[[0.5, 0.5]], np.random.default_rng(0).random((1000, 2))])
+    walk_from = jax.jit(jax.vmap(lambda w: minimize(
+        four_point_regression, w, method=GradientDescent(0.01), tol=0, max_steps=1000, throw=False, trace=False).value
+    ))  # fmt: skip
+    ends = np.asarray(walk_from(jnp.asarray(starts)))
+    np.testing.assert_allclose(ends[0], [0.0765, 0.9435], atol=5e-5)
+    exact = np.array([0.0, 1.0])
+    slow = ((ends - exact) @ modes[:, 0]) / ((starts - exact) @ modes[:, 0])
+    np.testing.assert_allclose(slow, 0.136, atol=5e-4)
+    assert 0 < ends[:, 0].min() < 0.01
+    assert 0.14 < ends[:, 0].max() < 0.16
 
 
 def test_four_point_regression_has_the_text_of_a_formula():
