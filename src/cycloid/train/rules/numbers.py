@@ -76,6 +76,8 @@ def _has_nan(e: Evidence) -> bool:
 def _overflowed(e: Evidence) -> bool:
     """Whether the first infinity came of finite numbers that were too large, and not of a pole such as log 0."""
     said = (e.first_nonfinite or "").lower()
+    if e.first_nonfinite_kind == "nan" and _nearest_end(e)[0] > EXPONENT:
+        return True  # infinities cancelled before anyone looked
     return e.first_nonfinite_kind == "infinity" and not any(pole in said for pole in POLES)
 
 

@@ -29,7 +29,9 @@ def overfitting(e: Evidence) -> list[Finding]:
         sign = -1.0 if e.metric_better == "lower" else 1.0
         differences = sign * (np.asarray(e.train_metric, float) - np.asarray(e.validation_metric, float))
         known = differences[np.isfinite(differences)]
-        gap = float(np.median(known[-2:])) - 2 * _standard_error(e) if known.size else 0.0
+        ahead = float(np.median(known[-2:])) if known.size else 0.0
+        gap = ahead - 2 * _standard_error(e)
+        rise = rise if ahead > GAP / 2 or rise > 2 * RISE else 0.0  # surer of the same answers is no harm yet
     if not (rise > RISE or gap > GAP):
         return []
     seen = []

@@ -10,6 +10,7 @@ from cycloid.train.evidence import Evidence
 from cycloid.train.findings import Finding
 from cycloid.train.rules.reading import finite, percent, row_sums_are_one
 
+UNMOVED = 1e-5  # the same where probabilities over a whole batch make every change small
 SAME = 1e-3  # relative change below which a loss is taken as unchanged
 CARRIED, OFTEN = 1.1, 0.2  # used over fresh gradient norm, in that share of the recorded steps
 ENDINGS = ("linear", "conv", "softmax", "sigmoid", "relu", "tanh", "attention", "recurrent")  # that change the values
@@ -21,6 +22,8 @@ def broadcast_targets(e: Evidence) -> list[Finding]:
     p, t = e.prediction_shape, e.target_shape
     if p is None or t is None or p == t or e.task == "multiclass":
         return []
+    if e.single_losses_mean is None and (e.first_nonfinite or not np.isfinite(e.batch_loss or 0.0)):
+        return []  # the loss may take the shapes apart itself, and could not be asked
     try:
         table = np.broadcast_shapes(p, t)
     except ValueError:
@@ -58,16 +61,17 @@ def double_softmax(e: Evidence) -> list[Finding]:
     takes_logits = e.loss_expects == "logits" or (e.row_shift_change is not None and e.row_shift_change < SAME)
     last = next((kind for kind in reversed(e.layer_kinds or ()) if kind in ENDINGS), "")
     rows = row_sums_are_one(e)
-    squashed = (
-        last in ("sigmoid", "softmax") and e.prediction_low is not None and e.prediction_high is not None
-        and e.prediction_low >= 0 and e.prediction_high <= 1
-    )  # fmt: skip
+    low, high = e.prediction_low, e.prediction_high
+    inside = low is not None and high is not None and low >= 0 and high <= 1
+    # logits of either sign would not all lie in [0, 1] on both sides of ½
+    squashed = inside and (last in ("sigmoid", "softmax") or (low or 0) < 0.45 < 0.55 < (high or 0))
     if not takes_logits or not (rows or squashed):
         return []
     if rows:
         seen = "the predictions of every example sum to 1 and none is negative"
     else:
-        seen = f"the predictions lie between {e.prediction_low:.3g} and {e.prediction_high:.3g}, after a {last}"
+        after = f", after a {last}" if last in ("sigmoid", "softmax") else ""
+        seen = f"the predictions all lie between 0 and 1, from {low:.3g} to {high:.3g}{after}"
     return [
         Finding(
             "double softmax", "error", f"The loss takes logits and was given probabilities: {seen}.", 1.0, SAME,
@@ -238,7 +242,7 @@ def decayed_biases(e: Evidence) -> list[Finding]:
 def _softmax_over_batch(e: Evidence) -> str:
     """What shows it; nothing where it is not shown."""
     row, column = e.row_shift_change, e.column_shift_change
-    if row is not None and column is not None and column < SAME < row / 3:
+    if row is not None and column is not None and column < UNMOVED and row > 30 * max(column, UNMOVED / 30):
         return "a constant added to all predictions of one class leaves the loss as it is"
     sums, low = e.prediction_column_sums, e.prediction_low
     if (
