@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small network, nothing written")
     chosen = parser.parse_args()
     cy.enable_x64()
-    sizes, points = ((64, 96, 64, 10), 128) if chosen.quick else ((784, 768, 512, 10), 512)
+    sizes, points = ((32, 48, 10), 64) if chosen.quick else ((784, 768, 512, 10), 512)
     model, x, y = trained(sizes, points)
     adapted = adapt(model)
     through, same = adapted.objective(torch.nn.functional.cross_entropy), twin(sizes)

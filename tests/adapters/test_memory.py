@@ -46,4 +46,4 @@ def test_ten_million_parameters_are_opened_within_three_times_their_memory() -> 
     said = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     told = json.loads(said.stdout)
     assert told["parameters"] > 10_000_000
-    assert told["times"] < 3.0
+    assert told["times"] < 2.5  # the model, its gradient, and room to work

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -46,7 +47,8 @@ class Foreign(Protocol):
 
 def call(function: Foreign, *args: Any) -> list[jax.Array]:
     """The values of a foreign function, differentiable to any order in its real arguments."""
-    return _run.bind(*(jnp.asarray(arg) for arg in args), function=function)
+    given = (arg if isinstance(arg, jax.Array) else jnp.asarray(arg) for arg in args)
+    return _run.bind(*given, function=function)
 
 
 _run, _linear = Primitive("foreign_call"), Primitive("foreign_linear_call")
@@ -65,7 +67,7 @@ def _run_eager(*args: Any, function: Foreign) -> list[Any]:
 
 
 def _run_shapes(*avals: Aval, function: Foreign) -> list[Aval]:
-    return [jax.core.ShapedArray(each.shape, each.dtype) for each in function.shapes(avals)]
+    return [ShapedArray(each.shape, each.dtype) for each in function.shapes(avals)]
 
 
 def _run_lowered(context: Any, *operands: Any, function: Foreign) -> Any:
@@ -86,8 +88,8 @@ def _linear_eager(*args: Any, function: Foreign, wrt: tuple[int, ...], backwards
 
 def _linear_shapes(*avals: Aval, function: Foreign, wrt: tuple[int, ...], backwards: bool, count: int) -> list[Aval]:
     if backwards:
-        return [jax.core.ShapedArray(avals[place].shape, avals[place].dtype) for place in wrt]
-    return [jax.core.ShapedArray(each.shape, each.dtype) for each in function.shapes(avals[:count]) if is_real(each)]
+        return [ShapedArray(avals[place].shape, avals[place].dtype) for place in wrt]
+    return [ShapedArray(each.shape, each.dtype) for each in function.shapes(avals[:count]) if is_real(each)]
 
 
 def _linear_lowered(context: Any, *operands: Any, function: Foreign, wrt: Any, backwards: bool, count: int) -> Any:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen, nnx  # pyright: ignore[reportMissingImports]
 
 from cycloid.adapters.jax_models import JaxMachine, Names, grouped, named
@@ -124,7 +125,7 @@ def _mode(parts: list[tuple[str, Any]]) -> Mode:
 
 def _seeded(state: Named, key: Any) -> Named:
     """The keys of its generators of chance from one key."""
-    places = [name for name, value in state.items() if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)]
+    places = [name for name, value in state.items() if jnp.issubdtype(value.dtype, jax.dtypes.prng_key)]
     return {**state, **{name: jax.random.fold_in(key, at) for at, name in enumerate(places)}}
 
 
@@ -132,6 +133,6 @@ def _watch(whole: Any, wanted: set[str]) -> None:
     """The layers of a model made for one run mark what they return: of a class that differs in that alone."""
     for path, part in nnx.iter_modules(whole):
         if (name := _path(path)) in wanted:
-            kind = type(part)
+            kind: Any = type(part)
             call = lambda self, *args, kind=kind, name=name, **kwargs: mark(kind.__call__(self, *args, **kwargs), name)
             object.__setattr__(part, "__class__", type(kind)(kind.__name__, (kind,), {"__call__": call}))

@@ -163,7 +163,7 @@ def _equinox(model: eqx.Module, state: Any, batched: bool) -> Adapted:
     takes_state = state is not None
 
     def call(given: Named, state: Named, inputs: Any, mode: Mode, key: Any, watched: bool) -> tuple[Any, Named]:
-        whole = eqx.combine(names.tree(given), rest)
+        whole: Any = eqx.combine(names.tree(given), rest)
         whole = eqx.nn.inference_mode(whole, mode == "eval")
         whole = _marked(whole, parts) if watched else whole
         rows = inputs if isinstance(inputs, tuple) else (inputs,)
@@ -194,12 +194,8 @@ def _kept(state: Any) -> tuple[Callable[[Named], Any], Named]:
 
 def _equinox_mode(model: eqx.Module) -> Mode:
     """The mode its layers are in; equinox makes them in training mode."""
-    flags = [part.inference for part in _every(model) if isinstance(getattr(part, "inference", None), bool)]
+    flags = [flag for _, part in _walk(model, "") if isinstance(flag := getattr(part, "inference", None), bool)]
     return "eval" if not flags or all(flags) else "train"
-
-
-def _every(model: Any) -> list[eqx.Module]:
-    return [part for _, part in _walk(model, "")]
 
 
 def _walk(part: Any, name: str) -> list[tuple[str, eqx.Module]]:
@@ -252,7 +248,7 @@ def _marked(whole: eqx.Module, parts: tuple[tuple[str, eqx.Module], ...]) -> eqx
 
 def _seen(part: eqx.Module, name: str) -> eqx.Module:
     """A copy whose class differs in its call alone, so that what asks for the class still finds it."""
-    kind = type(part)
+    kind: Any = type(part)
     call = lambda self, *args, **kwargs: mark(kind.__call__(self, *args, **kwargs), name)
     copy = object.__new__(type(kind)(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__}))
     for key, value in vars(part).items():

@@ -67,7 +67,7 @@ class TorchFunction:
         self.is_first = ways is None  # no derivative of another
         self.ways = ways or Ways()
         self._pulled_of: tuple[TorchFunction, tuple[int, ...]] | None = None
-        self._products: HessianProducts | None = None
+        self._shortcut: Callable[[list[Any]], Tensors | None] | None = None  # to the same numbers, not differentiable
         self._shapes: dict[tuple[Any, ...], list[Any]] = {}
         self._made: dict[Any, TorchFunction] = {}
 
@@ -90,13 +90,15 @@ class TorchFunction:
 
     def pushed(self, wrt: tuple[int, ...]) -> TorchFunction:
         made = self._derived(("pushed", wrt), lambda *given: _pushed(self, wrt, given))
-        if self._pulled_of is not None and self._pulled_of[1] == wrt and made._products is None:
-            made._products = HessianProducts(self._pulled_of[0].function, wrt)
+        if self._pulled_of is not None and self._pulled_of[1] == wrt and made._shortcut is None:
+            made._shortcut = HessianProducts(self._pulled_of[0].function, wrt)
         return made
 
     def pulled(self, wrt: tuple[int, ...], count: int) -> TorchFunction:
         made = self._derived(("pulled", wrt), lambda *given: _pulled(self, wrt, given, count))
         made._pulled_of = (self, wrt)
+        if self.is_first:
+            made._shortcut = lambda given: _gradient(self.function, wrt, given, count)
         return made
 
     def _derived(self, key: Any, function: Function) -> TorchFunction:
@@ -108,7 +110,7 @@ class TorchFunction:
         with _ONE_AT_A_TIME, _settled():
             while True:
                 try:
-                    made = self._products(tensors) if self._products is not None else None
+                    made = self._shortcut(tensors) if self._shortcut is not None else None
                     made = self.function(*tensors) if made is None else made
                     return [each.detach() for each in made]
                 except (RuntimeError, NotImplementedError) as error:
@@ -177,7 +179,7 @@ def _pulled(of: TorchFunction, wrt: tuple[int, ...], given: Tensors, count: int)
 def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways, must: bool = False) -> Tensors:
     """uᵀ J at a point; `must`: that nothing depends on the point is an error, not a zero."""
     if ways.transforms:
-        _, pull = torch.func.vjp(function, *point)
+        pull: Any = torch.func.vjp(function, *point)[1]
         return tuple(pull(tuple(cotangents)))
     # Nested, the inner graph must hang on to the outer one: what already is in a graph stays in it.
     with torch.enable_grad():
@@ -194,6 +196,18 @@ def _vjp(function: Function, point: Tensors, cotangents: Tensors, ways: Ways, mu
             [value for value, _ in pairs], held, [back for _, back in pairs], create_graph=True,
             allow_unused=True, materialize_grads=True,
         )  # fmt: skip
+
+
+def _gradient(function: Function, wrt: tuple[int, ...], given: Sequence[Any], count: int) -> Tensors:
+    """uᵀ J where no further derivative follows: the graph is let go of at once, with what it holds."""
+    with torch.enable_grad():
+        held = tuple(given[place].detach().requires_grad_() for place in wrt)
+        values = _at(function, wrt, tuple(given[:count]))(*held)
+    pairs = [(value, back) for value, back in zip(values, given[count:], strict=True) if value.requires_grad]
+    if not pairs:
+        raise RuntimeError("the function does not require grad and does not have a grad_fn")
+    backs = [back for _, back in pairs]
+    return torch.autograd.grad([value for value, _ in pairs], held, backs, allow_unused=True, materialize_grads=True)
 
 
 def _refuse_detours(values: Tensors) -> None:

@@ -170,8 +170,9 @@ def landscape(
     middle = float(jax.jit(asked.loss)(asked.point, *asked.args))
     plane = _plane(directions, asked, walked, middle, key)
     seen = {name: coordinates(asked.point, trail, plane) for name, trail in walked.items()}
-    reach = _reach(span, [where for where, _ in seen.values()])
-    sides = np.stack([np.linspace(-r, r, points) if np.ndim(r) == 0 else np.linspace(*r, points) for r in reach])
+    sides = np.stack(
+        [np.linspace(low, high, points) for low, high in _reach(span, [where for where, _ in seen.values()])]
+    )
     values = _over_plane(asked, plane, sides, memory)
     losses = {name: np.asarray(_along(asked, trail, memory)) for name, trail in walked.items()}
     result = Landscape(
@@ -248,19 +249,20 @@ def _plane(directions: Any, asked: _Asked, walked: Mapping[str, Any], middle: fl
     return hessian_plane(asked.loss, asked.point, asked.args, middle, key)
 
 
-def _reach(span: Any, walked: list[np.ndarray]) -> list[Any]:
-    """For each direction how far to look: to both sides alike, or from and to where trails lead further."""
+def _reach(span: Any, walked: list[np.ndarray]) -> list[tuple[float, float]]:
+    """For each direction from where to where: to both sides alike, or to where trails lead."""
     if span is not None:
         spans = [float(each) for each in (span if isinstance(span, tuple) else (span, span))]
         if len(spans) != 2 or not all(0 < each < math.inf for each in spans):
             raise ValueError(f"landscape: span= is a positive number, or one for each direction; it was {span!r}.")
-        return list(spans)
+        return [(-each, each) for each in spans]
     if not walked:
-        return [1.0, 1.0]
+        return [(-1.0, 1.0), (-1.0, 1.0)]
     every = np.concatenate([*walked, np.zeros((1, 2))])
     low, high = every.min(axis=0), every.max(axis=0)
+    # Beside a long and narrow walk there is to be some ground to see.
     margin = MARGIN / (1 - 2 * MARGIN) * np.maximum(high - low, 0.2 * (high - low).max())
-    return list(np.stack([low - margin, high + margin], axis=1))
+    return list(zip((low - margin).tolist(), (high + margin).tolist(), strict=True))
 
 
 # --- the numbers ----------------------------------------------------------------------------------------------------
