@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# One thread an XLA program: with xdist, programs that each want every core slow each other down.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+# One thread an XLA program: with xdist, programs that each want every core slow each other down. Most programs run once
+# and on small arrays, so that compiling takes longer than running: LLVM is not asked to make them fast.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# In the environment, so that the processes that tests start share the cache: a program is compiled once, by one of them.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 from jaxtyping import install_import_hook
 
@@ -21,8 +27,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".cache" / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 settings.register_profile(
     "cycloid",
@@ -35,15 +39,32 @@ settings.register_profile(
 settings.register_profile("thorough", parent=settings.get_profile("cycloid"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cycloid"))
 
-# Programs compiled for thousands of tests would use up the memory maps that Linux gives a process (65 530 by default),
-# and XLA ends with a segmentation fault when there are none left. Above this many they are let go.
-MAPS = 20_000
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file, and contracts of one case, go to one worker, which compiles and trains what they share once."""
+    for item in items:
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        case = next((value.name for value in given.values() if hasattr(value, "name")), None)
+        group = case if case is not None and item.path.parent.name == "contracts" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector of garbage need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
 def let_go_of_programs() -> Iterator[None]:
-    """After a file of tests, when the process has many programs."""
+    """After a file of tests its programs are let go.
+
+    Those of thousands of tests would hold gigabytes, through which each collection of garbage walks, and use up the
+    memory maps that Linux gives a process (65 530 by default), when XLA ends with a segmentation fault.
+    """
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
-        jax.clear_caches()
+    jax.clear_caches()

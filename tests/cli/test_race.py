@@ -21,6 +21,7 @@ def test_a_formula_is_raced(tmp_path):
     assert "plotly" in path.read_text(encoding="utf-8").lower()
 
 
+@pytest.mark.slow
 def test_networks_are_raced():
     told = run("race", "digits", "--task", "classifier", "--methods", "sgd,adam", "--learning-rate", "0.05",
                "--evaluations", "40", "--json")  # fmt: skip

@@ -135,6 +135,7 @@ def test_a_box_of_names_and_one_number():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_three_variables():
     found = critical_points("x^2*y + y^3 - 3y + z^2", [-2.0] * 3, [2.5] * 3, key=KEY)
     assert found.proof.complete
@@ -182,6 +183,7 @@ def test_a_constraint_in_three_variables():
 # --- the rest of the promises ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_key_gives_the_same_bits_and_another_the_same_points():
     first, again = (critical_points("x^4 + y^4 - 4x*y", [-2, -2], [2, 2], key=KEY, certify=False) for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)

@@ -43,6 +43,7 @@ def trace(u):
     return lambda x: jnp.trace(jax.hessian(u)(x))
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=4))
 def test_random_programs_have_the_trace_of_their_hessian(names):

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import hashlib, json, jax, jax.numpy as jnp, numpy as np, cycloid as cy
 cy.enable_x64()
@@ -49,6 +51,7 @@ def on_devices(count: int) -> list:
     return answers
 
 
+@pytest.mark.slow
 def test_same_bits_on_one_and_eight_devices() -> None:
     answers = on_devices(1) + on_devices(8)
     assert len(answers) == 5

@@ -15,7 +15,13 @@ examples = importlib.util.module_from_spec(spec)
 sys.modules["examples"] = examples
 spec.loader.exec_module(examples)
 
-PAGES = [page for page in examples.pages() if examples.blocks(page, "python")]
+# Pages that train or search for long: run by the slow tests.
+LONG = ("hessian_free.md", "optimize.md", "curve_fitting.md", "figures.md", "critical_points.md", "races.md")
+PAGES = [
+    pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page
+    for page in examples.pages()
+    if examples.blocks(page, "python")
+]
 CONSOLE = [block for page in examples.pages() for block in examples.blocks(page, "console")]
 
 

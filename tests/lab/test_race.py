@@ -107,7 +107,7 @@ def test_the_runners_take_the_steps_of_the_library(ask, memory):
     for name in NAMES:
         ours, theirs = walk(name, rate, memory, start), np.asarray(trails[name])
         assert theirs.shape == ours.shape == (STEPS + 1, 2)
-        assert np.abs(theirs - ours).max() <= 1e-9, name
+        assert np.abs(theirs - ours).max() <= 1e-8, name
         assert np.abs(ours[-1] - ours[0]).max() > 1e-2, name
 
 

@@ -126,6 +126,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 def test_the_devices_share_the_runs_and_change_no_bit(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))

@@ -61,6 +61,7 @@ def test_the_known_ranking_on_a_narrow_valley(contest):
     assert final["sgd"] == final["gradient-descent"]  # nothing is stochastic here
 
 
+@pytest.mark.slow
 def test_all_runs_start_together_and_have_the_same_budget(contest):
     starts = contest.runs["adam"][:, 0]
     for curves in contest.runs.values():

@@ -12,6 +12,9 @@ from cycloid.problems.regressions import SETS, regression
 
 # Lanczos1 is fitted to 14 decimals: its residuals, 1e-13, are computed from numbers near 2 whose rounding is 2e-16.
 ROUNDED = ("Lanczos1",)
+# One set of each of NIST's levels of difficulty, and the odd one; all in the slow tests.
+EACH_TIME = ("Misra1a", "Kirby2", "Lanczos1", "MGH09", "Eckerle4")
+ALL = [name if name in EACH_TIME else pytest.param(name, marks=pytest.mark.slow) for name in SETS]
 
 
 def digits(found: dict, certified: dict) -> float:
@@ -20,7 +23,7 @@ def digits(found: dict, certified: dict) -> float:
     return -np.log10(max(*errors, 1e-16))
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", ALL)
 def test_certified_values_from_both_starts(name):
     known = regression(name)
     for start in known.starts:
