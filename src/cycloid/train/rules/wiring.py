@@ -12,6 +12,7 @@ from cycloid.train.rules.reading import finite, percent, row_sums_are_one
 
 UNMOVED = 1e-5  # the same where probabilities over a whole batch make every change small
 SAME = 1e-3  # relative change below which a loss is taken as unchanged
+ROUNDED = 1e-5  # the same sum taken in another order, in single precision
 CARRIED, OFTEN = 1.1, 0.2  # used over fresh gradient norm, in that share of the recorded steps
 ENDINGS = ("linear", "conv", "softmax", "sigmoid", "relu", "tanh", "attention", "recurrent")  # that change the values
 NORMS = ("batch norm", "dropout")
@@ -267,7 +268,7 @@ def _is_mean_over_examples(e: Evidence) -> bool:
         return False
     rows = e.prediction_shape[0]
     size = max(abs(e.batch_loss), 1e-12)
-    return any(abs(factor * e.single_losses_mean - e.batch_loss) < SAME * size for factor in (1, rows))
+    return any(abs(factor * e.single_losses_mean - e.batch_loss) < ROUNDED * size for factor in (1, rows))
 
 
 def _coupled_by_norms(e: Evidence) -> bool:
