@@ -54,8 +54,8 @@ chromium:
 test: $(VENV)/.installed-torch chromium ## the tests, at most ten minutes on two cores
 	@$(RUN) -m pytest -n $(WORKERS) -q -m 'not slow' $(TESTS)
 
-test-slow: $(VENV)/.installed-torch chromium ## the tests that take longer
-	@HYPOTHESIS_PROFILE=thorough $(RUN) -m pytest -n $(WORKERS) -q -m slow $(TESTS)
+test-slow: $(VENV)/.installed-torch chromium ## the tests that take longer, programs optimised as users run them
+	@HYPOTHESIS_PROFILE=thorough XLA_FLAGS=--xla_cpu_multi_thread_eigen=false $(RUN) -m pytest -n $(WORKERS) -q -m slow $(TESTS)
 
 fmt: $(VENV)/.installed-dev ## format the code
 	@$(BIN)/ruff format src tests benchmarks docs

@@ -12,7 +12,7 @@ from pathlib import Path
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# In the environment, so that the processes that tests start share the cache: a program is compiled once, by one of them.
+# In the environment, so that processes that tests start share the cache: a program is compiled once, by one of them.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
@@ -41,7 +41,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cycloid"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and contracts of one case, go to one worker, which compiles and trains what they share once."""
+    """Tests of one file, and contracts of one case, go to one worker, which compiles once what they share."""
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
         case = next((value.name for value in given.values() if hasattr(value, "name")), None)

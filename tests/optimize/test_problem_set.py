@@ -17,7 +17,7 @@ SOME = ("rosenbrock", "helical-valley")
 MORE = [
     pytest.param(name, marks=pytest.mark.slow) for name in ("beale", "bard", "broyden-tridiagonal", "trigonometric")
 ]
-# Every third problem each time, all in the slow tests.
+# Every third problem each time, the others in the slow tests.
 ALL = [
     name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.slow)
     for place, name in enumerate(MORE_GARBOW_HILLSTROM)
