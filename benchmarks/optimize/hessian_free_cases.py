@@ -134,7 +134,7 @@ class Case:
 
     def _words(self) -> dict[str, Any]:
         problem = self.problem()
-        return {"target": problem.target, "title": problem.title, "note": self.note}
+        return {"target": problem.target, "title": problem.title, "plateaus": list(problem.plateaus), "note": self.note}
 
 
 def classifier(rows: int = 1797) -> SlowDescent:
@@ -194,7 +194,7 @@ CASES = {
         {"depth": 3, "width": 3, "rows": 20},
     ),
     "adding": Case(
-        adding, 12.0, 100, 50, 500, {"adam": (-4.0, -1.0), "momentum": (-3.5, -0.5)},
+        adding, 15.0, 100, 50, 500, {"adam": (-4.0, -1.0), "momentum": (-3.5, -0.5)},
         {
             "hessian-free, none": Second(plain("none")),
             "hessian-free, none, curvature on 125 rows": Second(plain("none", rows=125)),

@@ -92,7 +92,7 @@ def chained_rosenbrock(x: Float[Array, " n"]) -> Float[Array, ""]:
     return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def deep_linear(depth: int = 6, width: int = 8, rows: int = 256, gain: float = 0.5) -> SlowDescent:
+def deep_linear(depth: int = 10, width: int = 10, rows: int = 400, gain: float = 0.5) -> SlowDescent:
     """A product of matrices that must become a map A with singular values 1, ½, ¼, ... : min ‖X W₁ ⋯ W_L − X A‖².
 
     X has uncorrelated columns of variance 1, so the loss is ‖W₁ ⋯ W_L − A‖² / width. Every truncation of A to its k
@@ -137,7 +137,7 @@ def product_of_layers(layers: Any, x: Any) -> Any:
     return x
 
 
-def deep_linear_saddle(kept: int, depth: int = 6, width: int = 8) -> list[Any]:
+def deep_linear_saddle(kept: int, depth: int = 10, width: int = 10) -> list[Any]:
     """The weights with product A_k, the k largest singular values of A kept: a point without slope.
 
     Args:
@@ -188,7 +188,7 @@ def adding(length: int = 50, units: int = 32, rows: int = 500) -> SlowDescent:
         name="adding",
         title=f"A recurrent network that adds two numbers over {length} steps",
         start=start,
-        target=0.01,
+        target=1e-3,
         least=None,
         story="What is asked at the end was seen long before: the slope must come back through every step between.",
         outputs=recurrent,
