@@ -1,5 +1,6 @@
 """Learning: networks, losses, the training loop, checkpoints and the run they make; what every trainer shares."""
 
+from cycloid.learn.factors import Factors, factors
 from cycloid.learn.losses import (
     LOSSES,
     AbsoluteError,
@@ -24,6 +25,7 @@ __all__ = [
     "Applied",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "Factors",
     "Huber",
     "Link",
     "Metric",
@@ -33,6 +35,7 @@ __all__ = [
     "Verdict",
     "affine",
     "as_loss",
+    "factors",
     "layer_names",
     "parameter_count",
     "perceptron",

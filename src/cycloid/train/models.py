@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 from jaxtyping import PRNGKeyArray
 
+from cycloid.learn.factors import factors
 from cycloid.learn.networks import MLP, Applied, affine, check_activation, perceptron
 
 # task -> the name of the simplest model for it
@@ -107,6 +108,40 @@ def mlp(hidden: Sequence[int] = (64, 64), activation: str = "relu") -> Blueprint
     tasks = ("regression", "binary", "multiclass")
     formula = f"h ← {activation}(h W + b) for each of {len(widths)} hidden layers, then h W + b"
     return Blueprint("mlp", tasks, formula, {"hidden": widths, "activation": activation}, make)
+
+
+def factorization(users: int, items: int, rank: int = 8, *, mean: float = 0.0, spread: float = 0.1) -> Blueprint:
+    """Matrix factorization: ŷ = b + b_u + c_i + p_u · q_i for x = (u, i), the numbers of a user and an item from 0 on.
+
+    Args:
+        users: how many.
+        items: how many.
+        rank: length of p_u and q_i; 0 leaves the offsets b_u and c_i alone, the baseline to beat.
+        mean: where b begins: the mean of the training ratings saves the first steps.
+        spread: standard deviation of p and q at the start.
+
+    Raises:
+        ValueError: when a number is not a whole one, or too small.
+
+    Example:
+        >>> import jax
+        >>> model = factorization(5, 4, rank=2).build(2, None, key=jax.random.key(0))
+        >>> model.users.shape, model.items.shape
+        ((5, 2), (4, 2))
+
+    Reference: Koren, Bell, Volinsky, Matrix factorization techniques for recommender systems, 2009.
+    """
+    for name, number, least in (("users", users, 1), ("items", items, 1), ("rank", rank, 0)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise ValueError(f"{name}= is a whole number, at least {least}; it was {number!r}.")
+
+    def make(inputs: int, outputs: int | None, key: PRNGKeyArray, dtype: Any) -> Any:
+        if inputs != 2 or outputs is not None:
+            raise ValueError("factorization takes pairs (user, item), shape (n, 2), and ratings of shape (n,).")
+        return factors(users, items, rank, key=key, mean=mean, spread=spread, dtype=dtype)
+
+    options = {"users": users, "items": items, "rank": rank, "mean": mean, "spread": spread}
+    return Blueprint("factorization", ("regression",), "ŷ = b + b_u + c_i + p_u · q_i", options, make)
 
 
 MODELS: dict[str, Callable[..., Blueprint]] = {"linear": linear, "logistic": logistic, "softmax": softmax, "mlp": mlp}
