@@ -148,7 +148,7 @@ PLANTS: dict[str, Plant] = {
     "learning rate too high": Plant(_rate_high),
     "learning rate too low": Plant(_rate_low),
     "overfitting": Plant(_few, architectures=("mlp", "norm"), data=("digits", "diabetes", "teacher")),
-    "underfitting": Plant(_small, architectures=("mlp",), data=("digits", "teacher", "clusters")),
+    "underfitting": Plant(_small, architectures=("mlp",), data=("digits",)),
     "metric does not follow the loss": Plant(
         _plain({"judged": "wrong"}, {"judged": "threshold"}), tasks=("multiclass", "binary")
     ),
