@@ -74,7 +74,7 @@ def _alike(weight: torch.Tensor) -> float:
         return float("nan")
     rows = weight.reshape(weight.shape[0], -1)[:MOST_UNITS].float()
     rows = rows[rows.norm(dim=1) > 0]
-    if len(rows) < 2:
+    if len(rows) < 2 or rows.shape[1] < 3:  # in two dimensions any two are alike
         return float("nan")
     rows = rows / rows.norm(dim=1, keepdim=True)
     table = (rows @ rows.T).abs()
