@@ -10,7 +10,7 @@ from pathlib import Path
 from cycloid import figures
 
 DOCS = Path(__file__).resolve().parent
-PAGES = ("figures.md", "jacobians.md", "taylor.md")
+PAGES = ("models.md", "figures.md", "jacobians.md", "taylor.md", "worked_problems.md", "races.md")
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$(?:\n\n!\[[^\]]*\]\((?P<image>[^)]+)\))?", re.MULTILINE | re.DOTALL)
 WIDTH, LARGEST = 900, 200_000
 

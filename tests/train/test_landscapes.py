@@ -106,7 +106,8 @@ def test_the_picture_has_surface_contours_and_trails(walked):
     kinds = [trace.type for trace in fig.data]
     assert {"surface", "contour", "scatter3d", "scatter"} <= set(kinds)
     assert {"slow", "fast", "the parameters"} <= {trace.name for trace in fig.data}
-    assert "of the movement" in fig.layout.scene.xaxis.title.text
+    assert "of the movement" in fig.layout.xaxis.title.text
+    assert fig.layout.scene.xaxis.title.text == "direction 1"
 
 
 def test_a_minimum_brings_its_path():

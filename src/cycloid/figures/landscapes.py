@@ -35,6 +35,8 @@ def landscape_figure(result: Landscape, *, height: str = "auto", title: str | No
         names=_axes(result), height=height, title=TITLES[result.kind] if title is None else title, dark=dark,
     )  # fmt: skip
     fig.for_each_trace(lambda trace: trace.update(name="the parameters"), selector={"name": "exact answer"})
+    short = [name.partition(",")[0] for name in _axes(result)]  # along the edges of the box there is room for little
+    fig.update_layout(scene={"xaxis_title": short[0], "yaxis_title": short[1]})
     if fig.layout.title.text:  # what the plane does not show is said under the title
         fig.layout.title.subtitle.text += _sentence(result)
     return fig
