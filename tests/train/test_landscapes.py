@@ -110,19 +110,6 @@ def test_the_picture_has_surface_contours_and_trails(walked):
     assert fig.layout.scene.xaxis.title.text == "direction 1"
 
 
-def test_a_minimum_brings_its_path():
-    found = cy.optimize.minimize(
-        lambda w: jnp.sum(jnp.array([1.0, 5.0]) * w**2), jnp.array([1.0, 1.0]), method="sgd", max_steps=8, tol=0,
-        keep_path=True,
-    )  # fmt: skip
-    surface = cy.train.landscape(
-        lambda w: jnp.sum(jnp.array([1.0, 5.0]) * w**2), found.value, trails={"sgd": found}, directions="trajectory",
-        points=5,
-    )  # fmt: skip
-    assert len(surface.trails["sgd"]) == 9
-    assert surface.seen["sgd"] == pytest.approx(1.0)
-
-
 def test_a_model_of_torch_with_its_own_loss():
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
