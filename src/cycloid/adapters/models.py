@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol, final
 
 Mode = Literal["train", "eval"]
@@ -71,7 +71,7 @@ class Adapted:
         state: name -> array, what a run may change and no gradient does: running means, counts.
         layers: its parts that do the work, in the order they are written.
         mode: "train" (dropout drops, BatchNorm takes the batch's own mean) or "eval".
-        path: what differentiates it: "torch.func", "torchax" or "jax".
+        path: what differentiates it: "torch.func" or "jax".
     """
 
     framework: str
@@ -82,7 +82,6 @@ class Adapted:
     mode: Mode
     machine: Machine
     path: str = "jax"
-    notes: tuple[str, ...] = field(default=())
 
     def apply(self, parameters: Named, inputs: Any, state: Named | None = None, *, key: Any = None) -> Any:
         """The outputs for a batch: pure, and differentiable in parameters and inputs to any order.

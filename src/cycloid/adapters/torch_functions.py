@@ -66,7 +66,7 @@ class TorchFunction:
         self.function, self.device, self.of = function, torch.device(device), of
         self.is_first = ways is None  # no derivative of another
         self.ways = ways or Ways()
-        self._pulled_of: tuple[TorchFunction, tuple[int, ...]] | None = None
+        self._pulled_of: tuple[TorchFunction, tuple[int, ...], int] | None = None
         self._shortcut: Callable[[list[Any]], Tensors | None] | None = None  # to the same numbers, not differentiable
         self._shapes: dict[tuple[Any, ...], list[Any]] = {}
         self._made: dict[Any, TorchFunction] = {}
@@ -91,12 +91,13 @@ class TorchFunction:
     def pushed(self, wrt: tuple[int, ...]) -> TorchFunction:
         made = self._derived(("pushed", wrt), lambda *given: _pushed(self, wrt, given))
         if self._pulled_of is not None and self._pulled_of[1] == wrt and made._shortcut is None:
-            made._shortcut = HessianProducts(self._pulled_of[0].function, wrt)
+            base, _, count = self._pulled_of
+            made._shortcut = HessianProducts(base.function, wrt, count)
         return made
 
     def pulled(self, wrt: tuple[int, ...], count: int) -> TorchFunction:
         made = self._derived(("pulled", wrt), lambda *given: _pulled(self, wrt, given, count))
-        made._pulled_of = (self, wrt)
+        made._pulled_of = (self, wrt, count)
         if self.is_first:
             made._shortcut = lambda given: _gradient(self.function, wrt, given, count)
         return made
@@ -246,10 +247,11 @@ class HessianProducts:
     Args:
         function: (*tensors) -> (value,).
         wrt: the places of the parameters among the tensors.
+        count: how many tensors.
     """
 
-    def __init__(self, function: Function, wrt: tuple[int, ...]):
-        self.function, self.wrt = function, wrt
+    def __init__(self, function: Function, wrt: tuple[int, ...], count: int):
+        self.function, self.wrt, self.count = function, wrt, count
         self._point: Tensors = ()
         self._gradient: Tensors = ()
 
@@ -258,7 +260,9 @@ class HessianProducts:
         values."""
         split = len(given) - len(self.wrt)
         point, along = tuple(given[:split]), given[split:]
-        if sum(each.numel() * each.element_size() for each in point) > KEPT or point[-1].ndim:
+        if split != self.count + 1 or point[-1].ndim:
+            return None
+        if sum(each.numel() * each.element_size() for each in point) > KEPT:
             return None
         same = len(point) == len(self._point) and all(map(torch.equal, point, self._point))
         if not same and not self._moved(point):
