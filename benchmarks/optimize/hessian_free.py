@@ -74,7 +74,8 @@ def tune(name: str, first: str, small: bool, file: str) -> str:
 
     def measure(rate: float, steps: int) -> tuple[float, float]:
         runs = [one(rate, seed, steps) for seed in TUNING]
-        losses = [float("inf") if run["loss"] is None else max(run["loss"], runner.problem.target) for run in runs]
+        # A run that left the numbers is worst, whatever it saw before.
+        losses = [float("inf") if run["broken"] else max(run["loss"], runner.problem.target) for run in runs]
         return sum(losses) / len(runs), sum(run["steps"] for run in runs) / len(runs)
 
     best = halve(case.rates(first), case.rungs(first), measure)
