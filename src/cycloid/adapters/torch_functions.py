@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from cycloid.adapters.torch_cures import explained
 from cycloid.adapters.torch_tensors import array, from_numpy, short_dtype, tensor, to_numpy, torch_dtype, whole_numbers
 
 Tensors = tuple[Any, ...]
@@ -293,33 +294,3 @@ class HessianProducts:
         _refuse_detours(gradient)
         self._point, self._gradient = tuple(own), tuple(gradient)
         return True
-
-
-# --- what cannot be done --------------------------------------------------------------------------------------------
-
-_CURES = (
-    (r"derivative for (\S+) is not implemented",
-     "{0} has no derivative of this order in PyTorch: write that step with plain operations, or give it a "
-     "torch.autograd.Function whose backward is differentiable"),
-    (r"once_differentiable|trying to differentiate twice a function that was marked",
-     "a custom torch.autograd.Function is marked once_differentiable: take the mark off and write its backward with "
-     "operations of PyTorch; first derivatives work as it is"),
-    (r"does not require grad and does not have a grad_fn|data pointer of Tensor",
-     "the outputs do not depend on the parameters through operations that PyTorch can differentiate (a .detach(), "
-     ".item(), NumPy or torch.no_grad() on the way): keep that step in PyTorch"),
-    (r"Inplace update|in-place operation|mutate",
-     "a parameter or an input is written in place: write x = x + y for x += y there"),
-    (r"mat1 and mat2|size of tensor|must match|expected.*(dim|channel|size)|[Ss]hape",
-     "the batch does not fit the model: check the shape of the inputs (and that a tuple holds several inputs)"),
-)  # fmt: skip
-
-
-def explained(error: Exception, of: str) -> Exception:
-    """The error of PyTorch with the operation that made it and the way round, where one is known."""
-    text = str(error)
-    for pattern, cure in _CURES:
-        found = re.search(pattern, text)
-        if found:
-            first = text.strip().splitlines()[0]
-            return TypeError(f"{of}: {cure.format(*found.groups())}. PyTorch said: {first}")
-    return error

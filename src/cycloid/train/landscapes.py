@@ -21,9 +21,11 @@ from cycloid.differentiate.arguments import merge, parameters
 from cycloid.train.planes import (
     KINDS,
     Plane,
+    between,
     coordinates,
     given_plane,
     hessian_plane,
+    interpolated,
     random_plane,
     trajectory_plane,
 )
@@ -75,26 +77,6 @@ class Landscape(Result):
         Reference: R. Keys, Cubic convolution interpolation for digital image processing, 1981.
         """
         return interpolated(jnp.asarray(self.value), jnp.asarray(self.sides), jnp.asarray(point))
-
-
-@jax.jit
-def interpolated(values: Any, sides: Any, point: Any) -> Any:
-    """Cubic convolution on a regular grid."""
-    last = values.shape[0] - 1
-    place = (point - sides[:, 0]) / (sides[:, -1] - sides[:, 0]) * last
-    place = jnp.clip(place, 0.0, last)
-    whole = jnp.clip(jnp.floor(place), 0, last - 1).astype(int)
-    part = place - whole
-    # Beyond the edge the ground goes on straight.
-    ground = jnp.pad(values, 1, mode="reflect", reflect_type="odd")
-    patch = jax.lax.dynamic_slice(ground, (whole[1], whole[0]), (4, 4))
-    return _cubic(part[1]) @ patch @ _cubic(part[0])
-
-
-def _cubic(t: Any) -> Any:
-    """Weights of the four neighbours."""
-    return jnp.stack([t * (-0.5 + t * (1 - 0.5 * t)), 1 + t * t * (1.5 * t - 2.5), t * (0.5 + t * (2 - 1.5 * t)),
-                      t * t * (0.5 * t - 0.5)])  # fmt: skip
 
 
 class _Asked(NamedTuple):
@@ -176,7 +158,7 @@ def landscape(
     values = _over_plane(asked, plane, sides, memory)
     losses = {name: np.asarray(_along(asked, trail, memory)) for name, trail in walked.items()}
     result = Landscape(
-        value=values, error=_between(values, sides), error_kind=ErrorKind.named("estimate"),
+        value=values, error=between(values, sides), error_kind=ErrorKind.named("estimate"),
         evaluations=values.size + 1 + sum(each.size for each in losses.values()),
         status=Status.named("all_steps" if math.isfinite(middle) else "nonfinite"), sides=sides,
         directions=jax.tree.map(lambda a, b: jnp.stack([a, b]), plane.first, plane.second),
@@ -297,18 +279,3 @@ def _at_once(asked: _Asked, memory: int) -> int:
                for each in equation.outvars if hasattr(each.aval, "size"))  # fmt: skip
     own = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(asked.point))
     return int(np.clip(memory // max(made + 2 * own, 1), 1, MOST))
-
-
-def _between(values: np.ndarray, sides: np.ndarray) -> float:
-    """How far the surface between the points may be off.
-
-    From every second point the points between are interpolated. Half the distance makes that error half as large at a
-    kink, and eight times smaller where the loss is smooth.
-    """
-    coarse, places = values[::2, ::2], sides[:, ::2]
-    inside = np.stack(np.meshgrid(sides[0][: 2 * len(places[0]) - 1], sides[1][: 2 * len(places[1]) - 1]), axis=-1)
-    found = jax.vmap(lambda p: interpolated(jnp.asarray(coarse), jnp.asarray(places), p))(
-        jnp.asarray(inside.reshape(-1, 2))
-    )
-    apart = np.abs(np.asarray(found, float).reshape(inside.shape[:2]) - values[: inside.shape[0], : inside.shape[1]])
-    return float(np.nanmax(np.where(np.isfinite(apart), apart, np.nan), initial=0.0)) / 2
