@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
+from cycloid.differentiate.series import INLINE
+
 # Operations that are entire in each of their arguments, joint ones included.
 _NAMES = """
     add add_any broadcast_in_dim concatenate convert_element_type copy cos cosh cumsum dot_general erf erfc exp exp2
     expm1 mul neg reduce_sum reshape rev sin sinh slice square squeeze stack sub transpose
 """
 ENTIRE = frozenset(_NAMES.split())
-INLINE = frozenset(("jit", "pjit", "closed_call"))
 
 
 def is_entire(function: Callable[[Any], Any], dtype: Any) -> bool:
