@@ -56,7 +56,7 @@ def sweep_figure(race: Race, *, limit: Any = None, title: str = "", dark: bool =
         title="learning rate η",
         **(log_axis(rates.min() / 1.15, rates.max() * 1.15) if wide else {"range": [0.0, 1.03 * rates.max()]}),
     )
-    heights = log_axis(max(low.min(), LOWEST * begun) / 2, min(high.max(), top) * 5) if positive else {}
+    heights = log_axis(max(low.min(), LOWEST * begun) / 5, min(high.max(), top) * 5) if positive else {}
     fig.update_yaxes(title="objective reached", **heights)
     height = np.log10(begun) if positive else begun  # on a logarithmic axis an annotation stands at the exponent
     fig.add_annotation(x=0.0, xref="paper", y=height, text="the start", xanchor="left", xshift=6, yshift=9)
