@@ -11,6 +11,7 @@ from cycloid.core.laziness import exports
 
 if TYPE_CHECKING:
     from cycloid.learn.losses import LOSSES
+    from cycloid.train import recordings
     from cycloid.train.comparisons import Comparison, Standing, compare
     from cycloid.train.data import load
     from cycloid.train.decisions import Costs, Decision, choose_threshold, expected_cost
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from cycloid.train.preparation import Data, Preparation
     from cycloid.train.rehearsals import rehearse
     from cycloid.train.sources import BUNDLED
+    from cycloid.train.watch_callbacks import watch_fit, watch_keras, watch_lightning
+    from cycloid.train.watch_exports import to_mlflow, to_tensorboard
     from cycloid.train.watching import Watch, watch
 
 __all__ = [
@@ -58,9 +61,15 @@ __all__ = [
     "load",
     "logistic",
     "mlp",
+    "recordings",
     "rehearse",
     "softmax",
+    "to_mlflow",
+    "to_tensorboard",
     "watch",
+    "watch_fit",
+    "watch_keras",
+    "watch_lightning",
 ]
 
 _HOMES = {
@@ -82,6 +91,9 @@ _HOMES = {
     **dict.fromkeys(("Data", "Preparation"), "cycloid.train.preparation"),
     "BUNDLED": "cycloid.train.sources",
     "rehearse": "cycloid.train.rehearsals",
+    "recordings": "cycloid.train.recordings",
+    **dict.fromkeys(("watch_fit", "watch_keras", "watch_lightning"), "cycloid.train.watch_callbacks"),
+    **dict.fromkeys(("to_mlflow", "to_tensorboard"), "cycloid.train.watch_exports"),
     **dict.fromkeys(("Watch", "watch"), "cycloid.train.watching"),
 }
 __getattr__, __dir__ = exports(__name__, _HOMES)

@@ -130,7 +130,9 @@ def read(path: str | os.PathLike[str]) -> Recording:
         raise ValueError(f"{file} is no recording of a training run.") from error
     found = str(arrays.pop("format", ""))
     if found != FORMAT:
-        raise ValueError(f"{file} has the format {found or 'of something else'!r}; this version reads {FORMAT!r}.")
+        raise ValueError(
+            f"{file} has {f'the format {found!r}' if found else 'no format'}; this version reads {FORMAT!r}."
+        )
     by_step = {name for name, axes in axes_of().items() if axes[0] == "step"}
     recording = Recording()
     columns = {}
