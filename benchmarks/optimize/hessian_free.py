@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import multiprocessing
 import os
 import sys
@@ -68,7 +69,7 @@ def tune(name: str, first: str, small: bool, file: str) -> str:
         spot = runner.walk(method, seed, spot, lambda spot: spot.steps >= steps)
         going[rate, seed] = spot
         told = {k: v for k, v in result(spot).items() if k not in ("marks", "seconds")}
-        told["broken"] = spot.hit is None and spot.steps < steps
+        told["broken"] = not math.isfinite(spot.marks[-1][1])
         records.keep(*place, found=told)
         return told
 
