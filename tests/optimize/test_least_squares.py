@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
 import cycloid as cy
 from cycloid.optimize import Adam, GaussNewton, LevenbergMarquardt, least_squares
+from cycloid.problems import MORE_GARBOW_HILLSTROM
 
 METHODS = [LevenbergMarquardt(), LevenbergMarquardt(geodesic=True), GaussNewton()]
 A = jnp.array([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [1.0, 5.0]])
@@ -110,3 +112,47 @@ def test_float32_stays_float32():
 def test_wrong_calls(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("rosenbrock", (-2.0, 0.5)),
+        ("beale", ([0.5, -1.0], [2.0, 0.3])),
+        ("helical-valley", ([-2.0, 0.2, -1.0], [0.8, 2.0, 1.0])),
+        ("wood", ([-4.0, -2.0, 0.3, -9.0], [0.7, 9.0, 9.0, 0.5])),
+    ],
+)
+def test_inside_bounds_it_ends_where_scipy_does(name, bounds):
+    problem = MORE_GARBOW_HILLSTROM[name]
+    start = np.array(problem.start)
+    low, high = (np.broadcast_to(np.asarray(end, float), start.shape) for end in bounds)
+    found = least_squares(problem.residual, jnp.array(start), bounds=(jnp.array(low), jnp.array(high)), tol=1e-10)
+    begin = np.clip(start, low, high)
+    peer = scipy.optimize.least_squares(
+        lambda x: np.asarray(problem.residual(jnp.asarray(x))), begin, bounds=(low, high), xtol=1e-12, ftol=1e-14
+    )
+    assert float(found.objective) <= peer.cost * (1 + 1e-7) + 1e-14
+    assert np.all((found.value >= low) & (found.value <= high))
+    np.testing.assert_allclose(found.value, peer.x, atol=1e-4)
+    # The slope is zero where nothing presses, and points out of the box where something does.
+    slope = jax.grad(lambda x: jnp.sum(problem.residual(x) ** 2) / 2)(found.value)
+    pressed = found.multipliers["lower"] - found.multipliers["upper"]
+    np.testing.assert_allclose(slope, pressed, atol=1e-5 * float(1 + jnp.max(jnp.abs(slope))))
+    assert np.any(np.asarray(pressed) != 0)
+
+
+def test_inside_bounds_it_answers_to_what_the_residual_and_the_bounds_are_made_of():
+    # ½ ((x − a)² + (y − a x)²) with x <= b < a is least at (b, a b).
+    residual = lambda a: lambda v: jnp.stack([v[0] - a, v[1] - a * v[0]])
+    solve = lambda a, b: least_squares(residual(a), jnp.zeros(2), bounds=(None, jnp.stack([b, 1e9]))).value
+    by_a, by_b = jax.jit(jax.jacrev(solve, argnums=(0, 1)))(2.0, 0.5)
+    np.testing.assert_allclose(by_a, [0.0, 0.5], atol=1e-9)
+    np.testing.assert_allclose(by_b, [1.0, 2.0], atol=1e-9)
+
+
+def test_bounds_are_for_the_method_that_knows_them():
+    with pytest.raises(ValueError, match="knows no bounds"):
+        least_squares("x - 1", 0.0, method="gauss-newton", bounds=(0, 2))
+    with pytest.raises(ValueError, match="cross"):
+        least_squares("x - 1", 0.0, bounds=(2, 0))

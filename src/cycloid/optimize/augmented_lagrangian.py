@@ -50,7 +50,7 @@ class Solution(NamedTuple):
         lower: how much f would rise if a lower bound rose by one, as a pytree.
         upper: how much f would fall if an upper bound rose by one, as a pytree.
         residual: the largest violation of the optimality conditions.
-        evaluations: values of f with the constraints.
+        evaluations: values of f with the constraints, with or without slopes, and a Hessian as n of them.
         steps: of Newton.
         status: how it ended.
     """
@@ -168,7 +168,7 @@ def _rounds(problem: _Problem, x: Any, equal: Any, at_most: Any, tolerance: Tole
         finite = jnp.isfinite(residual) & jnp.isfinite(problem.f(x))
         met = finite & (residual <= _allowed(problem, x, tolerance))
         return _Round(
-            x, equal, at_most, penalty, violation, residual, w.steps + steps, w.evaluations + evaluations,
+            x, equal, at_most, penalty, violation, residual, w.steps + steps, w.evaluations + evaluations + 1,
             w.turns + 1, met, finite,
         )  # fmt: skip
 
@@ -179,7 +179,7 @@ def _rounds(problem: _Problem, x: Any, equal: Any, at_most: Any, tolerance: Tole
     finite = jnp.isfinite(problem.f(x))
     penalty = jnp.full((), FIRST_PENALTY, x.dtype)
     first = _largest(problem.conditions((x, equal, at_most)))
-    begin = _Round(x, equal, at_most, penalty, far, first, none, none, none, jnp.zeros((), bool), finite)
+    begin = _Round(x, equal, at_most, penalty, far, first, none, none + 1, none, jnp.zeros((), bool), finite)
     w = jax.lax.while_loop(unfinished, turn, begin)
     status = Status.where(w.steps >= max_steps, Status.named("max_steps"), Status.named("stalled"))
     status = Status.where(w.violation > _allowed(problem, w.x, tolerance) ** 0.5, Status.named("infeasible"), status)
@@ -243,7 +243,9 @@ def _projected_newton(value: Any, box: Box, x: Any, aim: Any, most: Any) -> tupl
         lost = count >= HALVINGS
         new = jnp.where(wanted & ~lost, box.clip(w.x + t * step), w.x)
         still = jnp.all(new == w.x)
-        return _Inner(new, w.steps + jnp.where(wanted, 1, 0), w.evaluations + 1 + count, ~wanted | lost | still)
+        # The value with its slope, the Hessian by n products, and a value for each look along the step.
+        cost = 1 + x.size + 1 + count
+        return _Inner(new, w.steps + jnp.where(wanted, 1, 0), w.evaluations + cost, ~wanted | lost | still)
 
     none = jnp.zeros((), jnp.int32)
     w = jax.lax.while_loop(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, norm
+from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, dot, norm
 from cycloid.optimize.line_searches import Spot, wolfe
 from cycloid.optimize.quasi_newton import arrive
 
@@ -52,7 +52,7 @@ class ConjugateGradient(AbstractDescent):
         g = stand.gradient
         fresh = last.count == 0
         direction = jnp.where(fresh, -g, last.direction)
-        slope = g @ direction
+        slope = dot(g, direction)
         tiny = jnp.finfo(g.dtype).tiny
         gentle = jnp.minimum(1.0, 1 / jnp.maximum(jnp.max(jnp.abs(g)), tiny))
         # As long as the last step in terms of the drop it promises.
@@ -60,7 +60,7 @@ class ConjugateGradient(AbstractDescent):
         start = Spot(jnp.zeros_like(slope), stand.value, slope, g)
         found = wolfe(local.value_and_grad, start, direction, first, curvature=CURVATURE)
         ahead = _Last(_turned(direction, g, found.spot.gradient), found.spot.at * slope, last.count + 1)
-        downhill = found.good & (ahead.direction @ found.spot.gradient < 0)
+        downhill = found.good & (dot(ahead.direction, found.spot.gradient) < 0)
         memory = jax.tree.map(lambda new, old: jnp.where(downhill, new, old), ahead, self.remember(g))
         return arrive(stand, found, found.spot.at * direction, memory, fresh)
 
@@ -68,9 +68,9 @@ class ConjugateGradient(AbstractDescent):
 def _turned(direction: Any, before: Any, gradient: Any) -> Any:
     """The next direction."""
     change = gradient - before
-    bend = direction @ change
+    bend = dot(direction, change)
     sure = jnp.where(bend > 0, bend, 1.0)
-    beta = (change - 2 * direction * (change @ change) / sure) @ gradient / sure
+    beta = dot(change - 2 * direction * dot(change, change) / sure, gradient) / sure
     tiny = jnp.finfo(gradient.dtype).tiny
     least = -1 / jnp.maximum(norm(direction) * jnp.minimum(ETA, norm(gradient)), tiny)
     return jnp.where(bend > 0, jnp.maximum(beta, least), 0.0) * direction - gradient

@@ -12,6 +12,9 @@ from jax.flatten_util import ravel_pytree
 
 from cycloid.optimize.methods import AbstractMethod, Info, Objective, apply_update, split
 
+# Up to so many products a sum is cheaper than a call.
+SHORT = 256
+
 
 class Stand(NamedTuple):
     """Where a descent stands.
@@ -122,9 +125,18 @@ class AbstractDescent(AbstractMethod):
         return update, _Lazy(ahead, jnp.zeros((), bool)), Info(stand.value, gradient, cost.astype(jnp.int32))
 
 
+def dot(a: Any, b: Any) -> Any:
+    """a · b along the last axis of a: a product of vectors, or of a matrix with a vector.
+
+    Written as a sum where it is short: XLA joins that to the operations around it, where a product of matrices stays a
+    call of its own.
+    """
+    return jnp.sum(a * b, axis=-1) if a.size <= SHORT else a @ b
+
+
 def norm(v: Any) -> Any:
     """The Euclidean length."""
-    return jnp.sqrt(v @ v)
+    return jnp.sqrt(dot(v, v))
 
 
 def finite(value: Any, gradient: Any) -> Any:

@@ -38,7 +38,9 @@ class Minimum(Result):
         value: the minimiser, a pytree like x0.
         error: the largest absolute entry of the gradient, which is zero at a minimum.
         error_kind: "estimate".
-        evaluations: values with their gradients, and products with the Hessian, counted as one each.
+        evaluations: what was computed of f, a unit each: a value with or without its gradient, a product with the
+            Hessian (a whole Hessian is n of them), a residual with or without its Jacobian; the linearisation that
+            products start from comes with a gradient and counts as one too. Optimistix's steps count as one each.
         status: how the walk ended.
         objective: f(value).
         gradient_norm: the same as `error`.

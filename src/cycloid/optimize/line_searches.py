@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from cycloid.optimize.descents import finite
+from cycloid.optimize.descents import dot, finite
 
 # The drop asked for, as a share of what the slope at the start promises (Armijo's constant).
 DROP = 1e-4
@@ -75,7 +75,7 @@ def wolfe(
 
     def turn(s: _Search) -> _Search:
         value, gradient = along(s.trial * direction)
-        here = Spot(s.trial, value, gradient @ direction, gradient)
+        here = Spot(s.trial, value, dot(gradient, direction), gradient)
         sound = finite(value, gradient)
         lower = value <= start.value + DROP * s.trial * start.slope
         level = (value <= start.value + slack) & (here.slope <= (1 - 2 * DROP) * steep)

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, norm
+from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, dot, norm
 from cycloid.optimize.line_searches import Found, Spot, wolfe
 
 # |f′(a)| ≤ 0.9 |f′(0)|: a unit step is good enough as soon as the curvature is known.
@@ -58,7 +58,7 @@ class BFGS(AbstractDescent):
     def move(self, local: Local, stand: Stand) -> Move:
         """One search; each trial costs one evaluation."""
         known: _Matrix = stand.memory
-        direction = -(known.inverse @ stand.gradient)
+        direction = -dot(known.inverse, stand.gradient)
         found, direction = search(local, stand, direction, known.count == 0, CURVATURE)
         step, change = found.spot.at * direction, found.spot.gradient - stand.gradient
         learnt = _learn(known, step, change)
@@ -68,16 +68,16 @@ class BFGS(AbstractDescent):
 
 
 def _learn(known: _Matrix, s: Any, y: Any) -> _Matrix:
-    curvature = s @ y
+    curvature = dot(s, y)
     safe = curvature > SAFE * norm(s) * norm(y)
     rho = jnp.where(safe, 1 / jnp.where(safe, curvature, 1.0), 0.0)
     first = safe & (known.count == 0)
-    start = jnp.where(first, curvature / jnp.where(first, y @ y, 1.0), 1.0)
+    start = jnp.where(first, curvature / jnp.where(first, dot(y, y), 1.0), 1.0)
     inverse = start * known.inverse
-    image = inverse @ y
+    image = dot(inverse, y)
     # The product multiplied out: two outer products in place of two products of matrices.
     cross = jnp.outer(s, image)
-    inverse = inverse - rho * (cross + cross.T) + rho * (1 + rho * (y @ image)) * jnp.outer(s, s)
+    inverse = inverse - rho * (cross + cross.T) + rho * (1 + rho * dot(y, image)) * jnp.outer(s, s)
     return _Matrix(inverse, known.count + safe.astype(jnp.int32))
 
 
@@ -99,7 +99,9 @@ class LBFGS(AbstractDescent):
     reference: ClassVar[str] = "Nocedal, Updating quasi-Newton matrices with limited storage, 1980"
     best_for: ClassVar[str] = "smooth deterministic functions of many parameters; the default of minimize above 5000"
     formula: ClassVar[str] = "θ ← θ − a B g, B from the last pairs (s, y)"
-    memory: int = eqx.field(default=10, static=True)
+    # 8 × 8 numbers of 8 bytes are the largest buffer up to which XLA runs a loop's parts one after another on a CPU;
+    # with larger ones it hands each to a pool of threads, which made a step in two variables 2.5 times as dear.
+    memory: int = eqx.field(default=8, static=True)
 
     def __check_init__(self) -> None:
         if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
@@ -124,25 +126,32 @@ class LBFGS(AbstractDescent):
 
 def _apply(known: _Pairs, g: Any) -> Any:
     """B g through the compact form of Byrd, Nocedal and Schnabel: four products with the rows, none one by one."""
-    inner = known.upper @ (known.steps @ g)
-    outer = known.diagonal * inner + known.scale * (known.gram @ inner - known.changes @ g)
-    return known.scale * (g - inner @ known.changes) + (outer @ known.upper) @ known.steps
+    inner = dot(known.upper, dot(known.steps, g))
+    outer = known.diagonal * inner + known.scale * (dot(known.gram, inner) - dot(known.changes, g))
+    back = dot(known.steps.T, dot(known.upper.T, outer))
+    return known.scale * (g - dot(known.changes.T, inner)) + back
 
 
 def _keep(known: _Pairs, s: Any, y: Any) -> _Pairs:
     """The pairs with a new one in place of the oldest; the same ones when it is not safe to learn from."""
-    curvature = s @ y
+    curvature = dot(s, y)
     safe = curvature > SAFE * norm(s) * norm(y)
     one = jnp.where(safe, curvature, 1.0)
     steps, changes = _pushed(known.steps, s), _pushed(known.changes, y)
     # R grows by a column and loses its oldest row: the inverse of what stays is a block of the inverse there was.
-    column = -(known.upper @ (known.steps @ y)) / one
-    upper = jnp.pad(known.upper[1:, 1:], ((0, 1), (0, 1))).at[:-1, -1].set(column[1:]).at[-1, -1].set(1 / one)
-    cross = changes @ y
-    gram = jnp.pad(known.gram[1:, 1:], ((0, 1), (0, 1))).at[-1].set(cross).at[:, -1].set(cross)
-    scale = one / jnp.where(safe, y @ y, 1.0)
+    column = -dot(known.upper, dot(known.steps, y)) / one
+    newest = jnp.arange(known.diagonal.size) == known.diagonal.size - 1
+    upper = _bordered(known.upper, column[1:], jnp.where(newest, 1 / one, 0.0))
+    cross = dot(changes, y)
+    gram = _bordered(known.gram, cross[:-1], cross)
+    scale = one / jnp.where(safe, dot(y, y), 1.0)
     learnt = _Pairs(steps, changes, upper, _pushed(known.diagonal, one), gram, scale, known.count + 1)
     return jax.tree.map(lambda new, old: jnp.where(safe, new, old), learnt, known)
+
+
+def _bordered(square: Any, column: Any, row: Any) -> Any:
+    """A matrix without its first row and column, with a new last one; pieces put together, for a scatter is a loop."""
+    return jnp.concatenate([jnp.concatenate([square[1:, 1:], column[:, None]], axis=1), row[None]])
 
 
 def _pushed(rows: Any, new: Any) -> Any:
@@ -155,10 +164,10 @@ def search(local: Local, stand: Stand, direction: Any, fresh: Any, curvature: fl
     The first trial is a full step; while nothing has been learnt, a step that changes no parameter by more than 1.
     """
     g = stand.gradient
-    slope = g @ direction
+    slope = dot(g, direction)
     downhill = slope < 0
     direction = jnp.where(downhill, direction, -g)
-    slope = jnp.where(downhill, slope, -(g @ g))
+    slope = jnp.where(downhill, slope, -dot(g, g))
     gentle = jnp.minimum(1.0, 1 / jnp.maximum(jnp.max(jnp.abs(g)), jnp.finfo(g.dtype).tiny))
     first = jnp.where(fresh | ~downhill, gentle, 1.0)
     start = Spot(jnp.zeros_like(slope), stand.value, slope, g)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from cycloid.optimize.curvature_products import curvature
-from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, norm
+from cycloid.optimize.descents import AbstractDescent, Local, Move, Stand, dot, norm
 
 # Below this share of |f| a drop of f is rounding: the gradients at both ends judge the step instead.
 ROUNDING = 1e-11
@@ -83,10 +83,10 @@ class TrustRegion(AbstractDescent):
         length = norm(g)
         inner = _steihaug(g, product, stand.memory, jnp.minimum(PRECISION, jnp.sqrt(length)) * length)
         p, radius = inner.step, inner.radius
-        model = -(p @ (g + inner.residual)) / 2
+        model = -dot(p, g + inner.residual) / 2
         value, gradient = local.value_and_grad(p)
         seen = model > ROUNDING * jnp.abs(stand.value)
-        drop = jnp.where(seen, stand.value - value, -(g + gradient) @ p / 2)
+        drop = jnp.where(seen, stand.value - value, -dot(g + gradient, p) / 2)
         sound = jnp.isfinite(value) & jnp.isfinite(jnp.max(jnp.abs(gradient)))
         share = jnp.where(sound, drop / jnp.where(model > 0, model, 1.0), -1.0)
         wider = jnp.where((share > GOOD) & inner.border, GROW * radius, radius)
@@ -108,7 +108,7 @@ def _steihaug(g: Any, product: Callable[[Any], Any], radius: Any, precision: Any
 
     def turn(at: _Inner) -> _Inner:
         image = product(at.direction)
-        bend = at.direction @ image
+        bend = dot(at.direction, image)
         length = at.square / jnp.where(bend > 0, bend, 1.0)
         # A radius not yet chosen is the length of the first step downhill, where the curvature gives it one.
         cauchy = jnp.where(bend > 0, length * jnp.sqrt(at.square), 0.0)
@@ -118,7 +118,7 @@ def _steihaug(g: Any, product: Callable[[Any], Any], radius: Any, precision: Any
         length = jnp.where(border, _to_border(at, radius), length)
         far = jnp.where(border, radius**2, reach)
         residual = at.residual + length * image
-        square = residual @ residual
+        square = dot(residual, residual)
         turned = square / at.square
         return _Inner(
             step=at.step + length * at.direction,
@@ -135,7 +135,7 @@ def _steihaug(g: Any, product: Callable[[Any], Any], radius: Any, precision: Any
             done=border | (square <= precision**2),
         )
 
-    no, square = jnp.zeros((), bool), g @ g
+    no, square = jnp.zeros((), bool), dot(g, g)
     zero = jnp.zeros_like(square)
     start = _Inner(jnp.zeros_like(g), g, -g, square, zero, zero, square, radius, jnp.zeros((), jnp.int32), no, no)
     most = max(20, 2 * g.size)
