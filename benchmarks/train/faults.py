@@ -16,6 +16,8 @@ import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
+
 from cycloid.core.storage import write_atomically
 from cycloid.train import faults
 from cycloid.train.fault_plants import PLANTS
@@ -40,7 +42,8 @@ def main() -> None:
     chosen += [*faults.healthy_cases(arguments.healthy, seed=arguments.seed)]
     if arguments.framework:
         chosen = [case for case in chosen if case.framework == arguments.framework]
-    rows = []
+    chosen = [chosen[i] for i in np.random.default_rng(arguments.seed).permutation(len(chosen))]
+    rows: list[dict] = []
     began = time.time()
     for place, case in enumerate(chosen, start=1):
         told = faults.verdict(case)
@@ -49,11 +52,12 @@ def main() -> None:
         mark = "" if right else f"   <- {told.first or 'nothing'}"
         print(f"{place:4}/{len(chosen)}  {case.fault or 'healthy'}, {case.dose}: {case.data} {case.architecture} "
               f"{case.framework}{mark}", flush=True)  # fmt: skip
-    page = written(rows, arguments.seed, time.time() - began)
-    print("\n" + page)
-    if not arguments.print_only:
-        write_atomically(RESULTS, json.dumps({"seed": arguments.seed, "runs": rows}, indent=1))
-        write_atomically(PAGE, page)
+        if not arguments.print_only and (
+            place % 10 == 0 or place == len(chosen)
+        ):  # a run that is stopped leaves a page
+            write_atomically(RESULTS, json.dumps({"seed": arguments.seed, "runs": rows}, indent=1))
+            write_atomically(PAGE, written(rows, arguments.seed, time.time() - began))
+    print("\n" + written(rows, arguments.seed, time.time() - began))
 
 
 def written(rows: list[dict], seed: int, seconds: float) -> str:

@@ -172,3 +172,25 @@ def test_a_loss_tells_what_it_does_when_it_is_asked() -> None:
     assert read(across)[0].fault == "softmax over the wrong axis"
     assert read(upside)[0].fault == "wrong sign of the loss"
     assert read(stretched)[0].fault == "targets broadcast against predictions"
+
+
+def test_a_run_of_fit_is_read_from_its_history() -> None:
+    from cycloid.core.results import ErrorKind, Status
+    from cycloid.learn.runs import Run
+
+    steps = np.array([1, 2, 4, 6, 8, 10])
+    ones = np.ones(6)
+    history = {
+        "step": steps, "loss": ones, "train_loss": ones, "validation_loss": ones, "gradient_norm": ones,
+        "layer_gradient_norms": np.ones((6, 2)), "update_ratios": 0.5 * np.ones((6, 2)),
+        "predicted_change": -ones, "actual_change": 0.5 * ones,
+    }  # fmt: skip
+    run = Run(
+        value=None, error=np.float64(np.nan), error_kind=ErrorKind.named("none"), evaluations=np.int64(10),
+        status=Status.named("all_steps"), history=history, metrics={}, verdict=None,
+        layers=("layer 1 weight", "layer 1 bias"), groups=(), best_step=1, steps=10, task="regression", loss="mse",
+        loss_formula="mean (ŷ − y)²", method="adam", report=(),
+    )  # fmt: skip
+    first = diagnose(run)[0]
+    assert first.fault == "learning rate too high"
+    assert "0.5 of its norm" in first.evidence

@@ -15,9 +15,11 @@ import cycloid as cy
 from cycloid.cli import cycloid
 from cycloid.train import faults
 from cycloid.train.diagnosis import read
+from cycloid.train.evidence import axes_of
 from cycloid.train.inspections import alignment
 
 N, D = 48, 5
+BY_STEP = {name for name, axes in axes_of().items() if axes[0] == "step"}
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,21 @@ def test_wrong_calls_are_answered_in_words(batch):
     found = CliRunner().invoke(cycloid, ["inspect", "nothing.npz"])
     assert found.exit_code == 2
     assert "there is no file nothing.npz" in found.output
+
+
+def test_the_command_opens_a_record_as_page_and_json(report, tmp_path):
+    from cycloid.train.recordings import Recording
+
+    e = report.evidence
+    record = Recording(tmp_path / "run.npz", **{k: v for k, v in e.known().items() if k not in BY_STEP})
+    for i in range(len(e.step)):
+        record.add({name: getattr(e, name)[i] for name in BY_STEP if e.has(name)})
+    record.close()
+    call = ["inspect", str(tmp_path / "run.npz"), "--json", "--report", str(tmp_path / "run.html")]
+    found = CliRunner().invoke(cycloid, call)
+    assert found.exit_code == 1, found.output
+    assert json.loads(found.stdout)["findings"][0]["fault"] == "double softmax"
+    assert 'id="heat"' in (tmp_path / "run.html").read_text()
 
 
 def test_evidence_of_data_finds_leaks_and_lost_labels():

@@ -58,29 +58,34 @@ def _model(source: str, as_json: bool, options: dict[str, Any]) -> int:
         model, batch, loss=loss, data=parts, method=options["learning_rate"], max_steps=options["steps"],
         names=data.features, key=order,
     )  # fmt: skip
-    card = cy.check(report) if options["check"] else None
-    if options["report"] != "-":
+    return _told(report, cy.check(report) if options["check"] else None, options["report"], as_json)
+
+
+def _told(report: Any, card: Any, path: str, as_json: bool) -> int:
+    """Write and print a report; its exit code."""
+    if path != "-":
         from cycloid.figures import write_inspection
 
-        write_inspection(options["report"], report, () if card is None else card)
+        write_inspection(path, report, () if card is None else card)
     if as_json:
         emit({**report.to_dict(), "check": None if card is None else card.to_dict()})
     else:
         _show(report.verdict, report.value, report.notes)
         show_card(card)
-        if options["report"] != "-":
-            click.echo(f"\nEvery number and picture: {options['report']}")
-    disagrees = card is not None and card.verdict == "disagrees"
-    return 1 if report.exit_code or disagrees else 0
+        if path != "-":
+            click.echo(f"\nEvery number and picture: {path}")
+    return 1 if report.exit_code or (card is not None and card.verdict == "disagrees") else 0
 
 
 def _record(source: str, as_json: bool, options: dict[str, Any]) -> int:
     """A run saved by `fit`, or a record of `watch`."""
-    from cycloid.train.diagnosis import diagnose
-    from cycloid.train.findings import exit_code
+    from cycloid.train.diagnosis import gather
+    from cycloid.train.inspections import report_of
 
     if not Path(source).exists():
         raise ValueError(f"there is no file {source}. SOURCE is file.py:make_model, a saved run or a record.")
+    if options["check"]:
+        raise ValueError("--check tries the model again, and a record holds none: inspect file.py:make_model.")
     subject = _opened(source)
     data = None
     if options["table"]:
@@ -89,13 +94,7 @@ def _record(source: str, as_json: bool, options: dict[str, Any]) -> int:
         import cycloid as cy
 
         data = cy.train.load(options["table"], options["target"], key=jax.random.key(options["seed"]))
-    findings = diagnose(subject, data)
-    verdict = f"{findings[0].fault}: {findings[0].evidence}" if findings else "Nothing was found wrong."
-    if as_json:
-        emit({"verdict": verdict, "exit_code": exit_code(findings), "findings": [f.to_dict() for f in findings]})
-    else:
-        _show(verdict, findings, ())
-    return 1 if exit_code(findings) else 0
+    return _told(report_of(gather(subject, data), Path(source).name), None, options["report"], as_json)
 
 
 def _opened(source: str) -> Any:

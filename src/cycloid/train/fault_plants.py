@@ -84,9 +84,7 @@ def _few(s: Setup, mild: bool, rng: np.random.Generator) -> Change:
 
 
 def _small(s: Setup, mild: bool, rng: np.random.Generator) -> Change:
-    if mild:
-        return {"widths": (2,), "norm": False, "conv": False, "steps": 350, "rate": 2e-2}
-    return {"widths": (1,), "norm": False, "conv": False, "steps": 350, "rate": 2e-2}
+    return {"widths": (2,) if mild else (1,), "activation": "tanh", "steps": 350, "rate": 2e-2}
 
 
 def _deep(s: Setup, mild: bool, rng: np.random.Generator) -> Change:

@@ -119,6 +119,23 @@ class Report(Result):
         return f"<p><strong>{escape(self.verdict)}</strong></p>{table}"
 
 
+def report_of(evidence: Evidence, model: str) -> Report:
+    """The report of a run that was recorded: what the rules read in it, without a model to try anything on.
+
+    Args:
+        evidence: of the run.
+        model: what it is called.
+    """
+    from cycloid.train.diagnosis import read
+
+    sizes = 0 if evidence.parameter_sizes is None else int(np.sum(evidence.parameter_sizes))
+    return Report(
+        value=read(evidence), error=np.float64(np.nan), error_kind=ErrorKind.named("none"), evaluations=np.int64(0),
+        status=Status.named("all_steps"), evidence=evidence, model=model, framework=evidence.framework or "unknown",
+        size=sizes, class_losses={}, reaches=(), effects=None, cost=None, notes=evidence.notes,
+    )  # fmt: skip
+
+
 def alignment(evidence: Evidence) -> list[dict[str, Any]]:
     """The alignment table: what goes in, what every layer gives, what the loss is given and what it expects."""
     shape = lambda s: "" if s is None else " x ".join(map(str, s))

@@ -10,6 +10,7 @@ from cycloid.train.rules.reading import finite, median, percent, ratios
 
 EXPONENT = 0.9  # of the largest a dtype has: one more factor of e^9 in float32 and it overflows
 POLES = ("log", "div", "reciprocal", "rsqrt", "sqrt")  # operations with an infinity of their own
+FEW = 10  # records in which steps that run away show it
 SKIPPED = 0.05  # share of steps a loss scaler may leave out; its search for a scale costs some at the start
 
 
@@ -87,7 +88,7 @@ def _diverged(e: Evidence) -> bool:
     if len(losses) < 2 or (e.first_nonfinite_step or 0) == 0:
         return False
     grew = losses.max() > 5 * max(abs(losses[0]), 1e-12) and losses[:-1].size > 0 and losses[-1] >= 0.5 * losses.max()
-    return bool(grew and median(ratios(e)[:10]) > 0.1)
+    return bool(grew and median(ratios(e)[:FEW]) > 0.1)
 
 
 def _first_place(e: Evidence) -> str:

@@ -77,7 +77,7 @@ def dead_units(e: Evidence) -> list[Finding]:
 def vanishing(e: Evidence) -> list[Finding]:
     """The gradient shrinks from layer to layer on its way back."""
     total, each, count, first = growth(e)
-    if count < DEEP or not (total < FADED or (each < FADING and total < 10 * FADED)):
+    if count < DEEP or not (total < FADED or (count > DEEP and each < FADING and total < 10 * FADED)):
         return []
     return [
         Finding(

@@ -13,12 +13,13 @@ from cycloid.train.rules.reading import confidence, finite, median, quiet, ratio
 LONG = 0.12  # ‖Δw‖/‖w‖ of a weight in one of the first steps
 RISES = 0.5  # share of steps that make the loss of their own batch larger
 SHORT = 30.0  # line minimum over step, while the loss hardly moves
+STRAIGHT = 0.12  # cosine between successive gradients, below which they do not agree on a direction
 FEW = 10  # first steps
 
 
 def too_high(e: Evidence) -> list[Finding]:
     """Steps beyond the minimum along them: the loss of their own batch rises, or weights are thrown about."""
-    early = ratios(e)[:FEW]
+    early = ratios(e)[: early_records(e)]
     moved = median(quiet(np.nanmax, early, 1)) if np.isfinite(early).any() else 0.0
     rises, over = overshoots(e), overshoot(e)
     losses = finite(e.loss)
@@ -58,6 +59,9 @@ def too_low(e: Evidence) -> list[Finding]:
         return []
     if reach < 300 and done > 0.5:
         return []
+    turns = finite(e.gradient_cosine)
+    if turns.size >= 4 and median(turns[turns.size // 2 :]) < STRAIGHT:
+        return []  # at a plateau gradients are noise and point anywhere: longer steps would not help
     rate = float(e.learning_rate[0]) if e.has("learning_rate") and e.learning_rate is not None else math.nan
     factor = float(10 ** round(np.clip(math.log10(reach / 10), 0.5, 3)))
     to = f", {rate:.3g} → {rate * factor:.2g}" if math.isfinite(rate) else ""
@@ -71,6 +75,11 @@ def too_low(e: Evidence) -> list[Finding]:
             reference="Smith, Cyclical learning rates for training neural networks, 2017",
         )
     ]  # fmt: skip
+
+
+def early_records(e: Evidence) -> int:
+    """How many records lie within the first steps; at least three."""
+    return FEW if e.step is None else max(3, int(np.sum(np.asarray(e.step) <= FEW)))
 
 
 def overshoots(e: Evidence) -> float:
