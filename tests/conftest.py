@@ -30,7 +30,7 @@ jax.config.update("jax_enable_x64", True)
 
 settings.register_profile(
     "cycloid",
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,
