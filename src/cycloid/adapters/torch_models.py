@@ -19,6 +19,9 @@ from cycloid.adapters.recognition import as_arrays
 from cycloid.adapters.torch_functions import TorchFunction
 from cycloid.adapters.torch_tensors import array
 
+# Functions of one model that are kept: a way to run it, or a loss, each.
+MOST = 32
+
 
 def entered(framework: str, model: torch.nn.Module, parameters: Any, state: Any, batched: bool) -> Adapted:
     """The module through the door."""
@@ -120,12 +123,14 @@ class TorchMachine:
     def _built(self, key: Any, make: Callable[[], Callable[..., Any]]) -> _Built:
         """One function for each way of calling, so that it is compiled once."""
         if key not in self.functions:
+            if len(self.functions) >= MOST:  # losses written anew at every call are not kept for ever
+                del self.functions[next(iter(self.functions))]
             self.functions[key] = _Built(make(), self.device, f"{type(self.model).__name__} of torch")
         return self.functions[key]
 
     def _running(self, mode: Mode, watched: bool, structure: Any) -> Callable[..., Any]:
         """(*parameters, *state, *inputs, seed) -> Ran."""
-        buffers = [name for name in self.held if name in dict(self.model.named_buffers())]
+        buffers = self._buffers()
 
         def running(*given: Any) -> Ran:
             numbers, inputs, seed = self._parted(given, structure)
@@ -148,10 +153,14 @@ class TorchMachine:
 
     def _parted(self, given: tuple[Any, ...], structure: Any) -> tuple[Named, Any, Any]:
         """Numbers by name, the batch, the seed. Buffers are copies: BatchNorm writes its running mean in place."""
-        ends = len(self.trained), len(self.trained) + len(self.held)
-        numbers = dict(zip(self.trained, given[: ends[0]], strict=True))
-        numbers |= {name: each.clone() for name, each in zip(self.held, given[ends[0] : ends[1]], strict=True)}
-        return numbers, jax.tree.unflatten(structure, given[ends[1] : -1]), given[-1]
+        names = (*self.trained, *self.held)
+        numbers = dict(zip(names, given, strict=False))
+        numbers |= {name: numbers[name].clone() for name in self._buffers()}
+        return numbers, jax.tree.unflatten(structure, given[len(names) : -1]), given[-1]
+
+    def _buffers(self) -> list[str]:
+        named = dict(self.model.named_buffers())
+        return [name for name in self.held if name in named]
 
 
 @final
@@ -178,7 +187,7 @@ class _Built:
             try:
                 self.foreign.shapes([jax.typeof(jnp.asarray(each)) for each in given])
                 self.is_of_torch = True
-            except TypeError as error:
+            except (TypeError, AttributeError) as error:
                 if "torch" not in str(error).lower() and "Tensor" not in str(error):
                     raise
                 self.is_of_torch = False
@@ -202,11 +211,15 @@ def _plain(outputs: Any) -> Any:
 
 @contextmanager
 def _lent(model: torch.nn.Module, mode: Mode, seed: Any) -> Iterator[None]:
-    """The module in a mode, with chance from a seed; everything is put back."""
+    """The module in a mode, with chance from a seed; everything is put back.
+
+    In the mode it is in already it stays as it is: a user may have left some layers in the other one.
+    """
     before = [(part, part.training) for part in model.modules()]
-    model.train(mode == "train")
+    if model.training != (mode == "train"):
+        model.train(mode == "train")
     try:
-        if mode == "eval":
+        if not any(part.training for part in model.modules()):
             yield
         else:
             with torch.random.fork_rng():
