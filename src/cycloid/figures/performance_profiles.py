@@ -10,6 +10,9 @@ import numpy as np
 from cycloid.figures.draw import canvas, curve, label
 from cycloid.figures.theme import colour_of, palette
 
+# Solvers from these are dotted, ours are whole lines.
+ELSEWHERE = ("scipy", "optimistix", "optax")
+
 
 def ratios(costs: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
     """What each method paid over the least that any paid, problem by problem; inf where it failed.
@@ -47,7 +50,7 @@ def performance_profile(
     """Draw ρ(τ), the share of problems that a method solves at a cost of at most τ times the least of all.
 
     At τ = 1 it is how often the method is the best, far to the right how often it succeeds at all; a curve that lies
-    higher is better. A problem that nobody solves counts against all.
+    higher is better. A problem that nobody solves counts against all. Solvers from elsewhere are dotted.
 
     Args:
         costs: method -> one positive cost a problem; NaN or inf where it was not solved.
@@ -80,7 +83,8 @@ def performance_profile(
         shown = np.searchsorted(steps, 1.0, side="right") / count
         x, y = np.concatenate([[1.0], x[x > 1.0]]), np.concatenate([[shown], y[x > 1.0]])
         words = "within %{x:.3g} times the best: %{y:.0%}"
-        curve(fig, x, y, name, colour_of(name, dark), hovertemplate=words)
+        dash = "dot" if name.partition("-")[0] in ELSEWHERE else "solid"
+        curve(fig, x, y, name, colour_of(name, dark), hovertemplate=words, dash=dash)
         fig.data[-1].line.shape = "hv"
     c = palette(dark)
     fig.update_xaxes(
