@@ -45,15 +45,17 @@ def _slope_card(report: Report, model: Any, batch: Any, loss: Any) -> Card:
     x, y = (jnp.asarray(part) for part in batch)
     adapted = adapt(model).in_mode("eval")
     function = adapted.objective(judge(loss, report.evidence.task or "other").of)
-    objective = lambda parameters: function(parameters, (x, y))
-    gradient = jax.grad(objective)(adapted.parameters)
-    norm = float(jnp.sqrt(sum(jnp.vdot(g, g) for g in gradient.values())))
+    wrap = jax.jit if adapted.path == "jax" else (lambda plain: plain)
+    objective = wrap(lambda parameters: function(parameters, (x, y)))
+    gradient = {name: np.asarray(g) for name, g in wrap(jax.grad(objective))(adapted.parameters).items()}
+    norm = float(np.sqrt(sum(np.vdot(g, g) for g in gradient.values())))
     if not np.isfinite(norm) or norm == 0:
         return unchecked("the slope of the loss", "gradient", norm, "The gradient is zero or not finite here.")
-    single = next(iter(adapted.parameters.values())).dtype.itemsize < 8
-    size = float(jnp.sqrt(sum(jnp.vdot(p, p) for p in adapted.parameters.values())))
+    values = {name: np.asarray(p) for name, p in adapted.parameters.items()}
+    single = next(iter(values.values())).dtype.itemsize < 8
+    size = float(np.sqrt(sum(np.vdot(p, p) for p in values.values())))
     step = (1e-3 if single else 1e-5) * max(size, 1e-3)
-    moved = lambda sign: {k: p + sign * step / norm * gradient[k] for k, p in adapted.parameters.items()}
+    moved = lambda sign: {k: (p + sign * step / norm * gradient[k]).astype(p.dtype) for k, p in values.items()}
     slope = (float(objective(moved(1))) - float(objective(moved(-1)))) / (2 * step)
     return compare(
         "the gradient is that of the loss", "automatic differentiation", "losses along it", norm, slope,

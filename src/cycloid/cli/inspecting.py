@@ -50,7 +50,7 @@ def _model(source: str, as_json: bool, options: dict[str, Any]) -> int:
     data = cy.train.load(options["table"], options["target"], key=split)
     x, y, parts = _arrays(data, options["raw"])
     make = _function(source)
-    outputs = len(data.classes) if data.task == "multiclass" else 1
+    outputs = len(data.classes or ()) if data.task == "multiclass" else 1
     model = _made(make, x.shape[1], outputs)
     loss = _function(options["loss"]) if options["loss"] and ".py:" in options["loss"] else options["loss"]
     batch = (x[:256], y[:256])

@@ -84,7 +84,7 @@ def _few(s: Setup, mild: bool, rng: np.random.Generator) -> Change:
 
 
 def _small(s: Setup, mild: bool, rng: np.random.Generator) -> Change:
-    return {"widths": (2,) if mild else (1,), "activation": "tanh", "steps": 350, "rate": 2e-2}
+    return {"widths": (2,) if mild else (1,), "activation": "tanh", "steps": 500, "rate": 5e-3}
 
 
 def _deep(s: Setup, mild: bool, rng: np.random.Generator) -> Change:

@@ -115,7 +115,7 @@ def healthy(data: str, architecture: str, seed: int) -> Setup:
     }  # fmt: skip
     if data == "diabetes":  # so few rows, and so much noise in them, that more steps would overfit
         setup = dataclasses.replace(setup, steps=60, widths=(16, 16))
-    return dataclasses.replace(setup, **{**shapes[architecture], **({"rate": 2e-3} if data == "diabetes" else {})})
+    return dataclasses.replace(setup, **{**shapes[architecture], **({"rate": 4e-3} if data == "diabetes" else {})})
 
 
 class Plant(NamedTuple):

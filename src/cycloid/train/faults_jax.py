@@ -61,8 +61,9 @@ def trained(s: Setup) -> Evidence:
     @jax.jit
     def advance(parameters: Any, memory: Any, held: Any, batch: Any, rate: Any) -> Any:
         fresh = jax.grad(function)(parameters, batch)
-        used = {name: g + s.carry * held[name] for name, g in fresh.items()}
-        change, memory = rule.update(used, memory, parameters)
+        used: Any = {name: g + s.carry * held[name] for name, g in fresh.items()}
+        moves: Any = rule.update(used, memory, parameters)
+        change, memory = moves
         after = {n: p - rate * (change[n] + decay[n] * p) for n, p in parameters.items()}
         return used, after, memory
 

@@ -81,7 +81,7 @@ def inspect(
     """
     x, y = _pair(batch)
     adapted = adapt(model)
-    notes = list(adapted.notes)
+    notes: list[str] = []
     if len(x) > ROWS:
         notes.append(f"{ROWS} of the {len(x):,} rows of the batch were looked at.")
         x, y = x[:ROWS], y[:ROWS]

@@ -31,7 +31,9 @@ def overfitting(e: Evidence) -> list[Finding]:
         known = differences[np.isfinite(differences)]
         ahead = float(np.median(known[-2:])) if known.size else 0.0
         gap = ahead - 2 * _standard_error(e)
-        rise = rise if ahead > GAP / 2 or rise > 2 * RISE else 0.0  # surer of the same answers is no harm yet
+        rise = (
+            rise if ahead - _standard_error(e) > GAP / 2 or rise > 4 * RISE else 0.0
+        )  # surer of the same answers is no harm yet
     if not (rise > RISE or gap > GAP):
         return []
     seen = []
@@ -116,7 +118,13 @@ def _still_falling(e: Evidence) -> bool:
 
 
 def _standard_error(e: Evidence) -> float:
+    """Of the validation metric: told, or that of a share of rows, or a usual one of R²."""
     if e.metric_standard_error is not None:
         return e.metric_standard_error
-    rows = e.validation_rows
-    return float(0.5 / np.sqrt(rows)) if rows else 0.02
+    rows, reached = e.validation_rows, finite(e.validation_metric)
+    if not rows:
+        return 0.02
+    if e.metric_name == "accuracy" and reached.size:
+        share = float(np.clip(reached[-1], 0.02, 0.98))
+        return float(np.sqrt(share * (1 - share) / rows))
+    return float(0.8 / np.sqrt(rows))
