@@ -21,6 +21,8 @@ from cycloid.figures.theme import palette
 DOCS = Path(__file__).resolve().parent
 PAGE = DOCS / "hessian_free.md"
 PART = re.compile(r"(<!-- measured: [^>]*-->\n).*?(<!-- end of measured -->)", re.DOTALL)
+# Learning rates in the grids of the protocol.
+RATES = 11
 # The curvatures along and across the valley of the lesson.
 FLAT, STEEP = 1.0, 40.0
 
@@ -36,6 +38,12 @@ def measured(cases: dict[str, Any]) -> str:
         title = f"{told['protocol']['title']}, to a loss of {told['protocol']['target']:g}"
         rivals = [seconds(runs[name]) if name in runs else "" for name in ("adam", "momentum")]
         lines.append("| " + " | ".join([title, ours, *rivals, share(runs, best)]) + " |")
+    for told in cases.values():  # a case that was measured otherwise says so
+        if any(len(grid) != RATES for grid in told["protocol"].get("grids", {}).values()):
+            lines += [
+                "",
+                f"{told['protocol']['title']}: {told['protocol']['note']}",
+            ]
     return "\n".join(lines)
 
 
