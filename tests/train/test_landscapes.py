@@ -16,6 +16,7 @@ def bowl(w):
     return 0.5 * jnp.sum(CURVATURES * w["w"] ** 2) + 1.0
 
 
+@jax.jit
 def network(params, batch):
     x, y = batch
     return jnp.mean((jnp.tanh(x @ params["in"] + params["bias"]) @ params["out"] - y) ** 2)
