@@ -12,6 +12,8 @@ from cycloid.figures.theme import colour_of, palette
 
 # Solvers from these are dotted, ours are whole lines.
 ELSEWHERE = ("scipy", "optimistix", "optax")
+# The names of more methods than this stand beside the picture, in one column.
+BESIDE = 5
 
 
 def ratios(costs: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
@@ -86,6 +88,8 @@ def performance_profile(
         dash = "dot" if name.partition("-")[0] in ELSEWHERE else "solid"
         curve(fig, x, y, name, colour_of(name, dark), hovertemplate=words, dash=dash)
         fig.data[-1].line.shape = "hv"
+    if len(paid) > BESIDE:
+        fig.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1.0, "yanchor": "top"}, margin={"r": 190})
     c = palette(dark)
     fig.update_xaxes(
         type="log", title=f"{label(cost)}, in multiples of the least of all", range=[0.0, float(np.log10(last))],
