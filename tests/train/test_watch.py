@@ -404,3 +404,21 @@ def test_numbers_of_ones_own_are_kept(tmp_path):
 def test_a_wrong_call_says_what_was_expected(arguments, words):
     with pytest.raises((TypeError, ValueError), match=words):
         cy.train.watch(*arguments)
+
+
+def test_sparse_gradients_and_models_of_two_precisions_are_read():
+    model = nn.Sequential(nn.Embedding(20, 8, sparse=True), nn.Linear(8, 20))
+    watch = train(model, nn.CrossEntropyLoss(), torch.arange(20), x=torch.arange(20), steps=3,
+                  optimizer=torch.optim.SGD(model.parameters(), 0.1))  # fmt: skip
+    assert np.isfinite(watch.recording.rows[-1]["actual_change"])
+
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 4), nn.Linear(4, 2).double()
+
+        def forward(self, x):
+            return self.second(torch.relu(self.first(x)).double())
+
+    watch = train(Mixed(), nn.CrossEntropyLoss(), steps=3)
+    assert watch.recording.rows[-1]["ratio"] == pytest.approx(1, abs=0.3)

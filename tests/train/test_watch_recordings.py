@@ -182,7 +182,8 @@ def test_tensorboard_gets_every_number(tmp_path):
     assert "update_norms/b" in events.Tags()["scalars"]
 
 
-def test_mlflow_gets_every_number(tmp_path):
+def test_mlflow_gets_every_number(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     mlflow.set_tracking_uri(f"file:{tmp_path}")
     made = mlflow.get_run(to_mlflow(some(), run_name="some"))

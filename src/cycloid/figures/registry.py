@@ -37,6 +37,7 @@ REGISTRY = Registry(
             "cycloid.figures.decisions",
             "cycloid.figures.inspections",
             "cycloid.figures.landscapes",
+            "cycloid.figures.watches",
         ),
     },
 )

@@ -39,12 +39,13 @@ class Call:
 
         Args:
             *args: inputs.
-            training: other modes, one for each part.
+            training: modes, one for each part; as they are now when None.
             **kwargs: inputs by name.
         """
         buffers = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
         mixed = contextlib.nullcontext() if self.autocast is None else torch.autocast(*self.autocast)
-        with chance_of(self.chance), mixed, mode_of(self.module, self.training if training is None else training):
+        modes = contextlib.nullcontext() if training is None else mode_of(self.module, training)
+        with chance_of(self.chance), mixed, modes:
             if not buffers:
                 return tensors_of(self.module(*args, **kwargs))
             return tensors_of(torch.func.functional_call(self.module, buffers, args, kwargs))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cycloid.train.watch_calls import begin_call
+from cycloid.train.watch_calls import begin_call, mode_of
 from cycloid.train.watch_examination import examine
 from cycloid.train.watch_layers import kind_of
 from cycloid.train.watch_losses import Loss
@@ -188,8 +188,11 @@ class Observer:
 
     def look_again(self) -> None:
         """The closer look at the newest recorded step, with the weights as they are now."""
-        if self.last is not None and self.replay and not self.found_nonfinite:
-            self._busy(self._look)(self.last)
+        last = self.last
+        if last is not None and last.calls and self.replay and not self.found_nonfinite:
+            call = last.calls[-1]
+            with mode_of(call.module, call.training):  # the loop may have gone on to evaluate
+                self._busy(self._look)(last)
         layers = self.watch.recording.facts.get("layers", ())
         if layers:
             self.watch.recording.note(evaluation_mode_training=np.array([name in self._judged for name in layers]))
@@ -301,7 +304,7 @@ def chain(
         "fresh_gradient_norms": parameters.row(live, fresh / scale if len(fresh) else raw),
         "missing_gradients": parameters.row(live, 0.0, missing=1.0) > 0,
         "update_norms": parameters.row(live, numbers["update_norms"]),
-        "weight_norms": parameters.row(parameters.places(parameters.trained()), numbers["weight_norms"]),
+        "weight_norms": parameters.row(parameters.trained_places, numbers["weight_norms"]),
         **{name: one(name) for name in ("metric_before", "metric") if len(numbers.get(name, ()))},
     }
 

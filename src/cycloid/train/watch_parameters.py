@@ -26,6 +26,7 @@ class Parameters:
         self.layers = tuple(name.rpartition(".")[0] or type(model).__name__ for name in self.names)
         self.kinds = tuple(_kind(model, name, tensor) for name, tensor in named)
         self.place = {id(tensor): i for i, tensor in enumerate(self.tensors)}
+        self.trained_places = [i for i, tensor in enumerate(self.tensors) if tensor.requires_grad]
         groups = [(group, tensor) for opt in optimizers for group in opt.param_groups for tensor in group["params"]]
         self.updated = [tensor for _, tensor in groups if id(tensor) in self.place]
         self.foreign = [tensor for _, tensor in groups if id(tensor) not in self.place]
@@ -51,7 +52,7 @@ class Parameters:
 
     def trained(self) -> list[torch.Tensor]:
         """Those that ask for a gradient."""
-        return [tensor for tensor in self.tensors if tensor.requires_grad]
+        return [self.tensors[i] for i in self.trained_places]
 
     def places(self, tensors: Sequence[torch.Tensor]) -> list[int]:
         """Where some of the parameters stand on the axis of all."""

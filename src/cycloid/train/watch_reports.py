@@ -64,7 +64,7 @@ class WatchReport:
         if not errors:
             return f"Nothing wrong was found in {int(self.history['step'][-1]) + 1} steps."
         first, others = errors[0], len(errors) - 1
-        more = f", and {others} more below" if others else ""
+        more = f", and {others} more" if others else ""
         return f"{first.fault[0].upper()}{first.fault[1:]}{f' ({first.layer})' if first.layer else ''}{more}."
 
     @property

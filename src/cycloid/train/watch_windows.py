@@ -82,9 +82,9 @@ class Window:
     def before_backward(self, roots: Tensors) -> None:
         """Backward is about to be called on `roots`."""
         self.tape.sleep()
-        gradients = [t.grad for t in self.trained if t.grad is not None]
+        gradients = [dense(t.grad) for t in self.trained if t.grad is not None]
         marks = [(id(g), g._version) for g in gradients]
-        norm = float(torch.stack(norms(gradients)).sum()) if gradients else 0.0
+        norm = float(_stacked(norms(gradients)).sum()) if gradients else 0.0
         older = [] if norm == 0 or self._cleared else [g.clone() for g in gradients]
         self._before_backward = (marks, older)
         if norm == 0:  # cleared: what was seen before has nothing to do with the coming update
@@ -94,7 +94,7 @@ class Window:
 
     def after_backward(self, roots: Tensors) -> None:
         """Backward has added to the gradients; if not to ours, this was somebody else's."""
-        gradients = [(t, t.grad) for t in self.trained if t.grad is not None]
+        gradients = [(t, dense(t.grad)) for t in self.trained if t.grad is not None]
         marks, older = self._before_backward
         if [(id(g), g._version) for _, g in gradients] == marks or not gradients:
             return
@@ -163,7 +163,7 @@ class Window:
 
     def is_finite(self) -> bool:
         """Whether loss and gradients are; on a GPU this waits for them."""
-        total = torch.stack(self.used_norms).sum() if self.used_norms else torch.zeros(())
+        total = _stacked(self.used_norms).sum() if self.used_norms else torch.zeros(())
         return math.isfinite(sum(float(loss) for loss in self.losses) + float(total))
 
     def find_loss(self) -> Loss | None:
@@ -207,12 +207,11 @@ class Window:
 
 
 def norms(tensors: Sequence[torch.Tensor]) -> Tensors:
-    """Euclidean norms, in at least single precision."""
+    """Euclidean norms, in at least single precision; of dense tensors."""
     if not tensors:
         return []
-    low = any(t.dtype in (torch.float16, torch.bfloat16) for t in tensors)
-    filled = [dense(t) for t in tensors]
-    return list(foreach("norm")(filled, 2, torch.float32) if low else foreach("norm")(filled))
+    low = tensors[0].dtype in (torch.float16, torch.bfloat16)
+    return list(foreach("norm")(tensors, 2, torch.float32) if low else foreach("norm")(tensors))
 
 
 def foreach(name: str) -> Any:
@@ -220,14 +219,9 @@ def foreach(name: str) -> Any:
     return getattr(torch, f"_foreach_{name}")
 
 
-def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """A sparse gradient, of an embedding, written out."""
-    return tensor.to_dense() if tensor.is_sparse else tensor
-
-
 def fetch(groups: dict[str, Tensors]) -> dict[str, np.ndarray]:
     """Scalars on the device as arrays on the host, in one transfer; those of a group are of one dtype and device."""
-    known = {name: torch.stack(tensors).reshape(-1) for name, tensors in groups.items() if tensors}
+    known = {name: _stacked(tensors) for name, tensors in groups.items() if tensors}
     if not known:
         return {name: np.zeros(0) for name in groups}
     home = next(iter(known.values())).device
@@ -236,6 +230,18 @@ def fetch(groups: dict[str, Tensors]) -> dict[str, np.ndarray]:
     ends = np.cumsum([len(groups[name]) for name in known])
     found = {name: values[end - len(groups[name]) : end] for name, end in zip(known, ends)}
     return {name: found.get(name, np.zeros(0)) for name in groups}
+
+
+def _stacked(scalars: Tensors) -> torch.Tensor:
+    """Scalars as one vector; of several dtypes or devices in a model of mixed parts, taken to those of the first."""
+    first = scalars[0]
+    alike = all(s.dtype == first.dtype and s.device == first.device for s in scalars)
+    return torch.stack(scalars if alike else [s.to(first) for s in scalars]).reshape(-1)
+
+
+def dense(tensor: torch.Tensor) -> torch.Tensor:
+    """A sparse gradient, of an embedding, written out."""
+    return tensor.to_dense() if tensor.is_sparse else tensor
 
 
 def divide(above: float, below: float) -> float:
