@@ -51,16 +51,18 @@ def digits(found: Mapping[str, Milestones]) -> str:
 
 def kinds() -> dict[str, tuple[Callable[..., Any] | str, Any, int, Any]]:
     """What is descended on: words -> (f, start, evaluations, score)."""
-    curvatures = jnp.geomspace(1.0, 1000.0, 20)
-    noisy = lambda x, key: 0.5 * jnp.sum(curvatures[:10] * (x - 0.1 * jax.random.normal(key, (10,))) ** 2)
+    curvatures, start = jnp.geomspace(1.0, 1000.0, 20), jnp.ones(20)
+    turn = jnp.asarray(np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0])
+    valley = lambda x: 0.5 * jnp.sum(curvatures * x**2)
+    turned = lambda x: valley(turn @ x)
+    noisy = lambda x, key: turned(x - 0.1 * jax.random.normal(key, (20,)))
     rosenbrock = LANDSCAPES["rosenbrock"]
     features, rare = _rare_features()
     return {
-        "a straight valley, 20 variables, condition number 1000": (
-            lambda x: 0.5 * jnp.sum(curvatures * x**2), jnp.ones(20), 500, None),
+        "a straight valley along the axes, 20 variables, condition number 1000": (valley, start, 500, None),
+        "the same valley, turned": (turned, start, 500, None),
         "a curved valley (Rosenbrock)": (rosenbrock.text, rosenbrock.start, 500, None),
-        "noisy gradients, condition number 26": (
-            noisy, jnp.ones(10), 500, lambda x: 0.5 * jnp.sum(curvatures[:10] * x**2)),
+        "the turned valley with noisy gradients": (noisy, start, 500, turned),
         "rare and frequent features, mini-batches": (features, jnp.zeros(100), 500, rare),
     }  # fmt: skip
 
