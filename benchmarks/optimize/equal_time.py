@@ -58,8 +58,8 @@ class Runner:
         ready, target = traced(method), self.problem.target
         while spot.hit is None and not enough(spot):
             count = min(500, starter - spot.steps) if spot.steps < starter else self.chunk
+            at = jax.block_until_ready(jax.random.fold_in(key, spot.steps))
             began = time.process_time()
-            at = jax.random.fold_in(key, spot.steps)
             params, state = jax.block_until_ready(self._steps(ready, spot.params, spot.state, at, count))
             seconds, steps = spot.seconds + time.process_time() - began, spot.steps + count
             loss = float(self.loss(params))

@@ -98,7 +98,7 @@ def page(records: Records, cases: Sequence[str], words: Sequence[str]) -> str:
         if told and told.get("runs"):
             protocol = told["protocol"]
             parts += [f"## {protocol['title']}: CPU seconds to {protocol['target']:g}", _table(told), _ratios(told)]
-            parts += [_tuning(told), protocol["note"]]
+            parts += [_tuning(told), protocol.get("note", "")]
     parts.append("Run on: " + ", ".join(f"{key} {value}" for key, value in record["machine"].items()) + ".")
     text = "\n\n".join(part for part in parts if part) + "\n"
     if records.file != FILE:
