@@ -51,6 +51,8 @@ def ratios(e: Evidence) -> np.ndarray:
         return np.zeros((0, 0))
     places = weights(e)
     updates, sizes = (np.asarray(table, float)[:, places] for table in (e.update_norms, e.weight_norms))
+    if len(sizes):
+        sizes = np.where(sizes[0] > 0, sizes, 0.0)  # weights that start at zero have no scale to be compared with
     return np.divide(updates, sizes, out=np.full(updates.shape, np.nan), where=sizes > 0)
 
 

@@ -20,7 +20,8 @@ FEW = 10  # first steps
 def too_high(e: Evidence) -> list[Finding]:
     """Steps beyond the minimum along them: the loss of their own batch rises, or weights are thrown about."""
     early = ratios(e)[: early_records(e)]
-    moved = median(quiet(np.nanmax, early, 1)) if np.isfinite(early).any() else 0.0
+    largest = finite(quiet(np.nanmax, early, 1)) if np.isfinite(early).any() else np.zeros(1)
+    moved = float(np.sqrt(np.mean(largest**2)))
     rises, over = overshoots(e), overshoot(e)
     losses = finite(e.loss)
     ran_away = len(losses) > 3 and losses.max() > 5 * max(losses[0], 1e-12)
