@@ -422,3 +422,19 @@ def test_sparse_gradients_and_models_of_two_precisions_are_read():
 
     watch = train(Mixed(), nn.CrossEntropyLoss(), steps=3)
     assert watch.recording.rows[-1]["ratio"] == pytest.approx(1, abs=0.3)
+
+
+def test_a_watch_that_takes_too_long_leaves_out_what_is_dear():
+    from cycloid.train import watch_loops
+
+    watch = train(net(), nn.CrossEntropyLoss(), steps=100)
+    watch._observer._own = 1e6  # seconds, as if every record had been slow
+    rows = torch.arange(64)
+    optimizer = watch._observer.optimizers[0]
+    for _ in range(21):
+        backward(watch._observer.model, optimizer, X[rows], LABELS[rows])
+    report = watch.report(quiet=True)
+    assert np.isfinite(report.evidence.actual_change[:-3]).all()
+    assert np.isnan(report.evidence.actual_change[-3:]).all()
+    assert np.isfinite(report.evidence.predicted_change).all()
+    assert any(note.startswith(watch_loops.FRUGAL) and "3 of" in note for note in report.evidence.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ from cycloid.train.watch_windows import Window, callable_parts, divide, fetch
 if TYPE_CHECKING:
     from cycloid.train.watching import Watch
 
+# Share of the loop's time that records may take, at every k-th step: 0.45 k^-0.7 is 9 % for every tenth and 1.8 % for
+# every hundredth. From the tenth of them on, a record that comes too soon leaves out what needs the loss again.
+ALLOWED, POWER, LEAST = 0.45, -0.7, 10
+FRUGAL = "To stay within"  # how the note on it begins
 SAME = 1e-4  # relative: two losses of the same batch and weights that differ by more are not of one function
 
 
@@ -52,6 +57,7 @@ class Observer:
         self._handles.append(model.register_forward_pre_hook(self._remember, with_kwargs=True))
         self._newest: tuple[Any, Any] | None = None  # what the model was called with last
         self._at_work = False  # while the model is called by us and not by the loop
+        self._own, self._began, self._spared = 0.0, time.perf_counter(), 0
         self._judged: set[str] = set()  # layers that were in training mode when the loop judged the model
         self._probe = _smallest(self.parameters)
         watch.recording.note(framework="torch", **facts_of(optimizers[0]), **self.parameters.facts())
@@ -114,13 +120,21 @@ class Observer:
         """The function, marked as ours while it runs."""
 
         def run(*args: Any, **kwargs: Any) -> None:
-            self._at_work = True
+            self._at_work, began = True, time.perf_counter()
             try:
                 function(*args, **kwargs)
             finally:
                 self._at_work = False
+                self._own += time.perf_counter() - began
 
         return run
+
+    def _hurries(self) -> bool:
+        """Whether records have taken more than their share of the time, so that this one must be short."""
+        every = self.watch.every
+        if every < LEAST or self.watch.step < LEAST * every:
+            return False
+        return self._own > ALLOWED * every**POWER * (time.perf_counter() - self._began)
 
     def _glance(self) -> None:
         """Between records: is the smallest of the gradients finite? The weights still are when it first is not."""
@@ -144,7 +158,8 @@ class Observer:
         count = len(recording.rows)
         if not self.found_nonfinite and not window.is_finite():
             self._hunt(window)
-        elif self.replay and count & (count - 1) == 0:  # at the records 0, 1, 2, 4, 8 ... a closer look is taken
+        elif self.replay and count & (count - 1) == 0 and not self._hurries():
+            # At the records 0, 1, 2, 4, 8 ... a closer look is taken.
             if count == 0:
                 self._try(window)
             self._look(window)
@@ -183,7 +198,7 @@ class Observer:
         self.watch.recording.flush()
 
     def _note(self, sentence: str) -> None:
-        known = self.watch.recording.facts.get("notes", ())
+        known = [note for note in self.watch.recording.facts.get("notes", ()) if not note.startswith(FRUGAL)]
         self.watch.recording.note(notes=tuple(dict.fromkeys((*known, sentence))))
 
     def look_again(self) -> None:
@@ -193,6 +208,12 @@ class Observer:
             call = last.calls[-1]
             with mode_of(call.module, call.training):  # the loop may have gone on to evaluate
                 self._busy(self._look)(last)
+        if self._spared:
+            limit = ALLOWED * self.watch.every**POWER
+            self._note(
+                f"{FRUGAL} {limit:.1%} of the loop's time, {self._spared} of {len(self.watch.recording.rows)} records "
+                f"leave out the actual change of the loss."
+            )
         layers = self.watch.recording.facts.get("layers", ())
         if layers:
             self.watch.recording.note(evaluation_mode_training=np.array([name in self._judged for name in layers]))
@@ -201,13 +222,15 @@ class Observer:
         """The row of a recorded step."""
         if self.loss is None:
             self.loss = window.find_loss()
-        groups = window.numbers(self._previous())
+        hurries = self._hurries()
+        self._spared += hurries
+        groups = window.numbers(None if hurries else self._previous())
         seen, scale = window.loss(), window.scale()
         groups |= {"loss": [] if seen is None else [seen], "scale": [] if scale is None else [scale]}
-        groups |= self._again(window)
+        groups |= {} if hurries else self._again(window)
         row = chain(fetch(groups), self.parameters, window.live, window.rounding())
         count = len(self.watch.recording.rows)
-        if self.replay and count & (count - 1) == 0 and math.isnan(row["line_minimum"]):
+        if self.replay and not hurries and count & (count - 1) == 0 and math.isnan(row["line_minimum"]):
             row["line_minimum"] = self._reach(window, row)
         row |= {"step": self.watch.step, "learning_rate": rate_of(self.optimizers[0])}
         if self.loss is not None and self.loss.target.numel():  # how batches differ tells whether rows are shuffled
