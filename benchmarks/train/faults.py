@@ -77,7 +77,8 @@ def written(rows: list[dict], seed: int, seconds: float) -> str:
         "",
         "Written by `python benchmarks/train/faults.py`. Each line is a fault planted in real training runs "
         f"(data: {', '.join(faults.DATA)}; architectures: {', '.join(faults.ARCHITECTURES)}; frameworks: "
-        f"{', '.join(faults.FRAMEWORKS)}), in a plain and in a mild dose; a run counts when the fault is the *first* "
+        f"{', '.join(sorted({row['framework'] for row in rows}))}), in a plain and in a mild dose; a run counts when "
+        "the fault is the *first* "
         "that the diagnosis names. What each dose is stands in `src/cycloid/train/fault_plants.py`.",
         "",
         f"Seed {seed}, {len(rows)} runs, {seconds:.0f} s.",

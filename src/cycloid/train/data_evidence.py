@@ -93,7 +93,8 @@ def feature_skill(x: np.ndarray, y: np.ndarray, task: str) -> np.ndarray:
     for column in x.T[:FEATURES]:
         edges = np.unique(np.quantile(column[fit], np.linspace(0, 1, bins + 1)[1:-1]))
         places, judged = (np.searchsorted(edges, column[part]) for part in (fit, judge))
-        skills.append(_bin_skill(places, judged, y, fit, judge, task))
+        binned = _bin_skill(places, judged, y, fit, judge, task)
+        skills.append(binned if task == "regression" else max(binned, _split_skill(column, y, fit, judge)))
     return np.array(skills + [0.0] * (x.shape[1] - len(skills)))
 
 
@@ -190,6 +191,19 @@ def _bin_skill(
     named = np.where(table.sum(axis=1) > 0, table.argmax(axis=1), prior)
     wrong, base = np.mean(named[judged] != codes[judge]), np.mean(codes[judge] != prior)
     return float(1 - wrong / base) if base > 0 else 0.0
+
+
+def _split_skill(column: np.ndarray, y: np.ndarray, fit: np.ndarray, judge: np.ndarray) -> float:
+    """The skill of one threshold, the best on the rows it is fitted on."""
+    labels, codes = np.unique(y, return_inverse=True)
+    order = fit[np.argsort(column[fit], kind="stable")]
+    below = np.cumsum(np.eye(len(labels))[codes[order]], axis=0)
+    above = below[-1] - below
+    cut = int((below.max(axis=1) + above.max(axis=1)).argmax())
+    named = np.where(column[judge] <= column[order[cut]], below[cut].argmax(), above[cut].argmax())
+    prior = np.bincount(codes[fit], minlength=len(labels)).argmax()
+    base = float(np.mean(codes[judge] != prior))
+    return float(1 - np.mean(named != codes[judge]) / base) if base > 0 else 0.0
 
 
 def _scales(x: np.ndarray, y: np.ndarray, task: str) -> dict[str, Any]:

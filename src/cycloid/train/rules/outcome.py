@@ -11,6 +11,7 @@ from cycloid.train.rules.steps import progress
 
 GAP = 0.08  # train minus validation metric, beyond two standard errors
 RISE = 1.25  # last validation loss over its lowest
+FITTED = 0.35  # training loss over that of the best constant
 FALLING = 0.08  # of the training loss between the last two evaluations
 BEHIND = 0.08  # a cross-fitted simple model's metric minus the model's own on training rows
 
@@ -61,7 +62,7 @@ def underfitting(e: Evidence) -> list[Finding]:
     if not reached.size or rival is None or e.metric_name not in (None, "accuracy", "r2"):
         return []
     behind = rival - float(reached[-2:].max())
-    if behind <= BEHIND or _still_falling(e):
+    if behind <= BEHIND or _still_falling(e) or _fits_by_loss(e):
         return []
     return [
         Finding(
@@ -109,6 +110,12 @@ def _fall(e: Evidence) -> float:
     if len(losses) >= 2 and losses[0] > 0:
         return float((losses[0] - np.median(losses[-2:])) / losses[0])
     return progress(e)
+
+
+def _fits_by_loss(e: Evidence) -> bool:
+    """Whether the training loss says that the rows are fitted, whatever the metric says."""
+    losses = finite(e.train_loss)
+    return bool(losses.size and e.constant_loss and 0 <= losses[-1] < FITTED * e.constant_loss)
 
 
 def _still_falling(e: Evidence) -> bool:

@@ -12,6 +12,7 @@ from cycloid.train.rules.reading import confidence, finite, percent, quiet, weig
 
 ALIKE = 0.95  # mean |cosine| between units' weights and between their gradients
 DEAD = 0.3  # share of a layer's units that are zero on every example
+DEAD_LAST = 0.5  # the same of a trained model, some of whose units have found their few examples elsewhere
 FADED, FADING = 3e-3, 0.35  # gradient per weight from last to first layer; the factor for each layer on the way
 GROWN, GROWING = 30.0, 1.8
 DEEP = 3  # weight arrays from which on a factor per layer is spoken of
@@ -53,9 +54,10 @@ def symmetric(e: Evidence) -> list[Finding]:
 def dead_units(e: Evidence) -> list[Finding]:
     """Rectifiers that are zero for every example of the batch."""
     best: tuple[float, int, str] | None = None
-    for table, when in ((e.dead_share, "at the start"), (e.dead_share_last, "at the end")):
+    looks = ((e.dead_share, "at the start", DEAD), (e.dead_share_last, "at the end", DEAD_LAST))
+    for table, when, limit in looks:
         for i, share in enumerate([] if table is None else np.asarray(table, float)):
-            if math.isfinite(share) and share > DEAD and (best is None or share > best[0] + 0.02):
+            if math.isfinite(share) and share > limit and (best is None or share > best[0] + 0.02):
                 best = (float(share), i, when)
     if best is None:
         return []
