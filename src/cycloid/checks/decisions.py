@@ -31,9 +31,8 @@ def _counted(result: Decision, p: np.ndarray, y: np.ndarray, costs: tuple) -> Ca
     again = float((counts * np.array([[quiet, alarm], [miss, hit]])).sum() / len(p))
     claim = f"acting from a probability of {numeral(result.value)} on costs {numeral(result.cost)} a row"
     size = max(abs(v) for v in costs)
-    return compare(
-        claim, "costs row by row", "scikit-learn's counts", float(np.asarray(result.cost)), again, allowance=1e-12 * size
-    )
+    stated = float(np.asarray(result.cost))
+    return compare(claim, "costs row by row", "scikit-learn's counts", stated, again, allowance=1e-12 * size)
 
 
 def _cheapest(result: Decision, p: np.ndarray, y: np.ndarray, costs: tuple) -> Card:
@@ -42,11 +41,9 @@ def _cheapest(result: Decision, p: np.ndarray, y: np.ndarray, costs: tuple) -> C
     at = lambda t: np.where(p >= t, np.where(y == 1, hit, alarm), np.where(y == 1, miss, quiet))
     extra = at(float(np.asarray(result.value))) - at(float(np.asarray(result.best)))
     noise = 3 * float(extra.std()) / np.sqrt(len(p))
-    return compare(
-        "no other threshold is cheaper beyond noise", f"threshold {numeral(result.value)}",
-        f"the cheapest on these rows, {numeral(result.best)}", float(np.asarray(result.cost)), float(np.asarray(result.best_cost)),
-        allowance=noise,
-    )  # fmt: skip
+    stated, least = (float(np.asarray(cost)) for cost in (result.cost, result.best_cost))
+    here, best = f"threshold {numeral(result.value)}", f"the cheapest on these rows, {numeral(result.best)}"
+    return compare("no other threshold is cheaper beyond noise", here, best, stated, least, allowance=noise)
 
 
 def _calibrated(result: Decision) -> Card:

@@ -22,9 +22,10 @@ from cycloid.train.watch_windows import Window, callable_parts, divide, fetch
 if TYPE_CHECKING:
     from cycloid.train.watching import Watch
 
-# Share of the loop's time that records may take, at every k-th step: 0.45 k^-0.7 is 9 % for every tenth and 1.8 % for
-# every hundredth. From the tenth of them on, a record that comes too soon leaves out what needs the loss again.
-ALLOWED, POWER, LEAST = 0.45, -0.7, 10
+# Share of the loop's time that our own part of records may take, at every k-th step: 0.3 k^-0.7 is 6 % for every tenth
+# and 1.2 % for every hundredth; what listening adds to the loop's own part comes to it. From the tenth of them on, a
+# record that comes too soon leaves out what needs the loss again.
+ALLOWED, POWER, LEAST = 0.3, -0.7, 10
 FRUGAL = "To stay within"  # how the note on it begins
 SAME = 1e-4  # relative: two losses of the same batch and weights that differ by more are not of one function
 
@@ -58,6 +59,7 @@ class Observer:
         self._newest: tuple[Any, Any] | None = None  # what the model was called with last
         self._at_work = False  # while the model is called by us and not by the loop
         self._own, self._began, self._spared = 0.0, time.perf_counter(), 0
+        self._probed = False
         self._judged: set[str] = set()  # layers that were in training mode when the loop judged the model
         self._probe = _smallest(self.parameters)
         watch.recording.note(framework="torch", **facts_of(optimizers[0]), **self.parameters.facts())
@@ -162,7 +164,7 @@ class Observer:
             # At the records 0, 1, 2, 4, 8 ... a closer look is taken.
             if count == 0:
                 self._try(window)
-            self._look(window)
+            self._look(window, probe=self.watch.step >= LEAST * self.watch.every)
 
     def _try(self, window: Window) -> None:
         """Does the loss computed again agree with the loop's own?"""
@@ -178,13 +180,15 @@ class Observer:
                 f"it holds chance or memory of its own: the actual change of the loss is left out."
             )
 
-    def _look(self, window: Window) -> None:
+    def _look(self, window: Window, probe: bool = True) -> None:
         """A closer look; what goes wrong in it is a remark, and never the end of the user's loop."""
-        first = "layers" not in self.watch.recording.facts
+        facts = self.watch.recording.facts
+        first, probe = "layers" not in facts, probe and not self._probed
+        self._probed |= probe
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the loop's own call gave them
-                self.watch.recording.note(**examine(window, self.parameters, self.loss, first=first))
+                self.watch.recording.note(**examine(window, self.parameters, self.loss, first=first, probe=probe))
         except Exception as error:
             self._note(f"A closer look at the model failed: {type(error).__name__}: {error}")
 
@@ -208,6 +212,9 @@ class Observer:
             call = last.calls[-1]
             with mode_of(call.module, call.training):  # the loop may have gone on to evaluate
                 self._busy(self._look)(last)
+        rows = self.watch.recording.rows
+        if rows and math.isfinite(rows[0]["loss"]):
+            self.watch.recording.note(initial_loss=rows[0]["loss"])
         if self._spared:
             limit = ALLOWED * self.watch.every**POWER
             self._note(
