@@ -171,6 +171,7 @@ def test_the_shadow_price_of_a_budget():
     assert float(best[5].lowest.objective) == pytest.approx(15.0)
 
 
+@pytest.mark.slow
 def test_a_constraint_in_three_variables():
     plane = lambda p: p[0] + p[1] + p[2] - 3
     found = critical_points(lambda p: p[0] * p[1] * p[2], [0.1] * 3, [2.9] * 3, constraint=plane, key=KEY)
@@ -192,6 +193,7 @@ def test_the_same_key_gives_the_same_bits_and_another_the_same_points():
     assert first.why == "certify=False"
 
 
+@pytest.mark.slow
 def test_float32_stays_float32():
     low, high = jnp.array([-2, -2], jnp.float32), jnp.array([2, 2], jnp.float32)
     found = critical_points("x^4 + y^4 - 4x*y", low, high, key=KEY)

@@ -33,6 +33,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_devices(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM))

@@ -60,6 +60,7 @@ def test_a_run_on_data_with_nan_breaks_off_with_the_last_good_weights():
     assert finite(eqx.filter(run.value, eqx.is_inexact_array))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64], ids=["float32", "float64"])
 def test_one_example_and_no_floor_are_fitted(dtype: Any):
     narrow = lambda tree: jax.tree.map(lambda leaf: leaf.astype(dtype), tree)

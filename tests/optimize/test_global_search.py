@@ -23,6 +23,7 @@ def schwefel(x):
     return 418.9828872724338 * 2 - jnp.sum(x * jnp.sin(jnp.sqrt(jnp.abs(x) + 1e-30)))
 
 
+@pytest.mark.slow
 def test_hops_and_a_least_value_in_a_corner():
     found = global_minimize(schwefel, [-500.0, -500.0], [500.0, 500.0], starts=32, hops=2, key=jax.random.key(3))
     np.testing.assert_allclose(found.value, 420.968746, rtol=1e-6)

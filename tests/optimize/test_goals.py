@@ -101,6 +101,7 @@ def test_the_tasks_start_where_chance_would_and_fall(name):
     assert before > task.targets[0]
 
 
+@pytest.mark.slow
 def test_stochastic_milestones_are_counted_again():
     task = TASKS["classifier"]._replace(sizes=(64, 10))
     f, score = task.on_batches(batch=32)

@@ -84,6 +84,7 @@ def test_damping_stays_above_its_floor():
     assert float(adapted(jnp.array(1e-6), jnp.array(1.0), 1.5, 1e-6)) == 1e-6
 
 
+@pytest.mark.slow
 def test_the_curvature_of_a_model_is_gauss_newton_and_that_of_a_function_the_hessian():
     seen = objective()
     flat = Flat(seen, PARAMS)
@@ -127,6 +128,7 @@ def test_it_fits_a_network_far_below_what_adam_leaves(preconditioner: Any):
     assert run.history["train_loss"][-1] < 0.2 * adam.history["train_loss"][-1]
 
 
+@pytest.mark.slow
 def test_the_loss_never_rises_on_the_whole_data():
     seen, method = objective(), HessianFree(damping=0.1)
 
@@ -155,6 +157,7 @@ def test_it_starts_with_the_other_method_and_then_switches():
         x, other = x + update, other + expected
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     step = lambda seed: eqx.filter_jit(HessianFree("kfac", rows=20, seed=seed).step)(
         objective(), PARAMS, HessianFree().init(PARAMS)

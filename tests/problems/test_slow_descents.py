@@ -110,6 +110,7 @@ def test_the_recurrent_network_begins_by_answering_one():
     np.testing.assert_allclose(problem.outputs(problem.start(jax.random.key(0)), problem.x), 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "preconditioner"), CASES)
 def test_hessian_free_goes_down_with_every_preconditioner(name: str, preconditioner: Any):
     steps, left = SETTINGS[name, preconditioner]
@@ -130,6 +131,7 @@ def test_where_kronecker_factors_are_not_defined_a_sentence_says_so(name: str, e
     assert 'preconditioner="diagonal"' in str(caught.value)
 
 
+@pytest.mark.slow
 def test_beside_a_plateau_curvature_leaves_where_gradients_wait():
     problem, key = small("deep-linear"), jax.random.key(2)
     saddle = deep_linear_saddle(1, depth=4, width=3)
@@ -149,6 +151,7 @@ class _Started(eqx.Module):
         return self.problem.objective()
 
 
+@pytest.mark.slow
 def test_the_curvature_may_see_fewer_rows_than_the_gradient():
     problem = small("autoencoder")
     start = problem.start(jax.random.key(0))
