@@ -16,7 +16,10 @@ sys.modules["examples"] = examples
 spec.loader.exec_module(examples)
 
 # Pages that train or search for long: run by the slow tests.
-LONG = ("hessian_free.md", "optimize.md", "curve_fitting.md", "figures.md", "critical_points.md", "races.md")
+LONG = (
+    "critical_points.md", "curve_fitting.md", "figures.md", "hessian_free.md", "optimize.md", "races.md",
+    "worked_problems.md",
+)  # fmt: skip
 PAGES = [
     pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page
     for page in examples.pages()
