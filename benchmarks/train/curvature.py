@@ -4,8 +4,8 @@ Run: python benchmarks/train/curvature.py [--quick]
 Writes benchmarks/results/torch_curvature.json and docs/benchmarks/torch_curvature.md. A tanh network 784-768-512-10 of
 `torch.nn`, 1,001,738 weights, float32, trained for 30 steps on 512 points in ten classes; one core, one process, in
 turns. All are asked for residuals ‖H v − λ v‖ ≤ 1e-2 |λ|, which are then measured alike, with fresh products of
-PyTorch. The peers' products keep the gradient's graph too. Power iteration with deflation, as PyHessian does it, gets
-as long as eigsh took; curvlinops joins in where it is installed.
+PyTorch. The peer's products make the gradient's graph anew each time, or keep it as ours do. Power iteration with
+deflation, as PyHessian does it, gets as long as eigsh took; curvlinops joins in where it is installed.
 """
 
 from __future__ import annotations
@@ -60,19 +60,23 @@ def trained(sizes: tuple[int, ...], points: int) -> tuple[torch.nn.Module, torch
 
 
 class Products:
-    """Products with the Hessian by PyTorch, the gradient's graph kept, counted."""
+    """Products with the Hessian by PyTorch, counted; the gradient's graph is kept, or made anew for each."""
 
-    def __init__(self, model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor):
+    def __init__(self, model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, keep: bool = True):
         self.weights = [weight for _, weight in sorted(model.named_parameters())]
-        loss = torch.nn.functional.cross_entropy(model(x), y)
-        self.gradient = torch.autograd.grad(loss, self.weights, create_graph=True)
+        self.loss = lambda: torch.nn.functional.cross_entropy(model(x), y)
+        self.kept = self.gradient() if keep else None
         self.size, self.made = sum(weight.numel() for weight in self.weights), 0
+
+    def gradient(self) -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(self.loss(), self.weights, create_graph=True)
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
         self.made += 1
         parts = torch.split(torch.as_tensor(v.ravel(), dtype=torch.float32), [w.numel() for w in self.weights])
         along = [part.view_as(weight) for part, weight in zip(parts, self.weights, strict=True)]
-        made = torch.autograd.grad(self.gradient, self.weights, along, retain_graph=True)
+        gradient = self.kept or self.gradient()
+        made = torch.autograd.grad(gradient, self.weights, along, retain_graph=self.kept is not None)
         return torch.cat([each.ravel() for each in made]).numpy()
 
     def residuals(self, values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -81,8 +85,8 @@ class Products:
         return np.array(found)
 
 
-def by_eigsh(model: Any, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    products = Products(model, x, y)
+def by_eigsh(model: Any, x: Any, y: Any, keep: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    products = Products(model, x, y, keep)
     operator = LinearOperator((products.size,) * 2, matvec=products, dtype=np.float32)
     start = np.random.default_rng(0).normal(size=products.size).astype(np.float32)
     values, vectors = solved(operator, start)
@@ -179,7 +183,8 @@ def main() -> None:
     through, same = adapted.objective(torch.nn.functional.cross_entropy), twin(sizes)
     batch = (jnp.asarray(x.numpy()), jnp.asarray(y.numpy()))
     calls: dict[str, Callable[[], Any]] = {
-        "eigsh over torch products": lambda: by_eigsh(model, x, y),
+        "eigsh over torch products": lambda: by_eigsh(model, x, y, keep=False),
+        "the same, graph kept": lambda: by_eigsh(model, x, y, keep=True),
         "spectrum of the torch model": lambda: ours(through, adapted.parameters, batch),
         "spectrum of its twin in JAX": lambda: ours(same, adapted.parameters, batch),
     }
