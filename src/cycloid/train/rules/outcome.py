@@ -10,6 +10,7 @@ from cycloid.train.rules.reading import confidence, finite
 from cycloid.train.rules.steps import progress
 
 GAP = 0.08  # train minus validation metric, beyond two standard errors
+GAP_R2 = 0.12  # of R², which a few hard rows move far
 RISE = 1.25  # last validation loss over its lowest
 FITTED = 0.35  # training loss over that of the best constant
 FALLING = 0.08  # of the training loss between the last two evaluations
@@ -35,14 +36,15 @@ def overfitting(e: Evidence) -> list[Finding]:
         rise = (
             rise if ahead - _standard_error(e) > GAP / 2 or rise > 4 * RISE else 0.0
         )  # surer of the same answers is no harm yet
-    if not (rise > RISE or gap > GAP):
+    limit = GAP_R2 if e.metric_name == "r2" else GAP
+    if not (rise > RISE or gap > limit):
         return []
     seen = []
     if rise > RISE:
         seen.append(f"the validation loss is {rise:.3g} times its lowest while the training loss still falls")
-    if gap > GAP:
+    if gap > limit:
         seen.append(f"the {e.metric_name or 'metric'} on training rows is {gap:.3f} better, beyond two standard errors")
-    value, threshold = (rise, RISE) if rise > RISE else (gap, GAP)
+    value, threshold = (rise, RISE) if rise > RISE else (gap, limit)
     rows = f" ({e.train_rows:,} rows)" if e.train_rows else ""
     return [
         Finding(
