@@ -136,4 +136,4 @@ def _standard_error(e: Evidence) -> float:
     if e.metric_name == "accuracy" and reached.size:
         share = float(np.clip(reached[-1], 0.02, 0.98))
         return float(np.sqrt(share * (1 - share) / rows))
-    return float(0.8 / np.sqrt(rows))
+    return float(0.5 / np.sqrt(rows))
