@@ -24,6 +24,7 @@ COLUMN = "column/"
 CAPACITY = 2_048  # rows kept: beyond it every second of the older ones is let go, so that file and memory are bounded
 BEGINNING = 64  # the first rows, which are all kept
 SHARE_OF_TIME = 1 / 400  # writing may take no more of the time than this
+LARGE = 2**20  # bytes: beyond it the file is compressed, which takes several times as long
 LEAST_SECONDS = 1.0  # between two writes
 
 FIELDS = {field.name for field in dataclasses.fields(Evidence)}
@@ -93,8 +94,10 @@ class Recording:
             return
         began = time.monotonic()
         beside = self.path.with_name(f".{self.path.name}.part")
+        arrays: dict[str, Any] = self.arrays()
+        large = sum(array.nbytes for array in arrays.values()) > LARGE
         with beside.open("wb") as file:
-            np.savez_compressed(file, **self.arrays())  # pyright: ignore[reportArgumentType]
+            (np.savez_compressed if large else np.savez)(file, **arrays)
         os.replace(beside, self.path)
         now = time.monotonic()
         self._next_write = now + max(LEAST_SECONDS, (now - began) / SHARE_OF_TIME)

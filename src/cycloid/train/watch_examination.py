@@ -19,7 +19,7 @@ MOST_UNITS = 256  # of one layer, compared pair by pair
 MOST_EXAMPLES = 256  # whose losses are taken one by one
 
 
-def examine(window: Window, parameters: Parameters, loss: Loss | None, *, first: bool) -> dict[str, Any]:
+def examine(window: Window, parameters: Parameters, loss: Loss | None, *, first: bool, probe: bool) -> dict[str, Any]:
     """Fields of `Evidence` that do not run along the steps.
 
     Args:
@@ -27,6 +27,7 @@ def examine(window: Window, parameters: Parameters, loss: Loss | None, *, first:
         parameters: of the model.
         loss: of the step.
         first: whether this is the first look; later ones tell only what changes.
+        probe: whether the loss function and the model are tried on changed batches, which is dear and done once.
     """
     if not window.calls:
         return {}
@@ -35,8 +36,8 @@ def examine(window: Window, parameters: Parameters, loss: Loss | None, *, first:
         found |= _units(parameters, gradients) | _inputs(window.calls[-1])
         found |= _targets(loss)
     if loss is not None:
-        found |= _predictions(loss, first)
-    return found | _modes(window.calls[-1], loss, first)
+        found |= _predictions(loss, probe)
+    return found | (_modes(window.calls[-1]) if probe else {})
 
 
 def _layers(window: Window, parameters: Parameters, first: bool) -> tuple[dict[str, Any], list[Any]]:
@@ -118,10 +119,10 @@ def _targets(loss: Loss | None) -> dict[str, Any]:
     return found
 
 
-def _predictions(loss: Loss, first: bool) -> dict[str, Any]:
+def _predictions(loss: Loss, probe: bool) -> dict[str, Any]:
     """What the loss function does with its predictions, and each example's loss."""
     prediction, target = loss.prediction.detach().float().cpu().numpy(), loss.target.detach().cpu().numpy()
-    if not first:
+    if not probe:
         return {name: value for name, value in describe(prediction, target).known().items() if "prediction" in name}
     like = lambda array, tensor: torch.as_tensor(array).to(tensor.device, tensor.dtype)
 
@@ -134,7 +135,7 @@ def _predictions(loss: Loss, first: bool) -> dict[str, Any]:
     if each is not None:
         found |= {"example_losses": each, "worst_examples": np.argsort(-each)[:10]}
     constant = _constant(loss, target)
-    return found | ({} if constant is None else {"constant_loss": constant, "initial_loss": found.get("batch_loss")})
+    return found | ({} if constant is None else {"constant_loss": constant})
 
 
 def _each(loss: Loss) -> np.ndarray | None:
@@ -168,10 +169,10 @@ def _constant(loss: Loss, target: np.ndarray) -> float | None:
     return float(np.abs(target - np.median(target)).mean()) if loss.name == "mae" else None
 
 
-def _modes(call: Call, loss: Loss | None, first: bool) -> dict[str, Any]:
+def _modes(call: Call) -> dict[str, Any]:
     """What evaluation mode changes, and whether an example's prediction depends on the others of its batch."""
     inputs = call.inputs()
-    if not first or not inputs or not call.args or not isinstance(call.args[0], torch.Tensor) or len(call.args[0]) < 3:
+    if not inputs or not call.args or not isinstance(call.args[0], torch.Tensor) or len(call.args[0]) < 3:
         return {}
     x = call.args[0]
     others = x.roll(1, 0).clone()

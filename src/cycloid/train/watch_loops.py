@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from cycloid.train.watching import Watch
 
 # Share of the loop's time that our own part of records may take, at every k-th step: 0.3 k^-0.7 is 6 % for every tenth
-# and 1.2 % for every hundredth; what listening adds to the loop's own part comes to it. From the tenth of them on, a
-# record that comes too soon leaves out what needs the loss again.
+# and 1.2 % for every hundredth; what listening adds to the loop's own part comes to it. From the tenth of these steps
+# on a record that comes too soon leaves out what needs the loss again.
 ALLOWED, POWER, LEAST = 0.3, -0.7, 10
 FRUGAL = "To stay within"  # how the note on it begins
 SAME = 1e-4  # relative: two losses of the same batch and weights that differ by more are not of one function
@@ -59,7 +59,7 @@ class Observer:
         self._newest: tuple[Any, Any] | None = None  # what the model was called with last
         self._at_work = False  # while the model is called by us and not by the loop
         self._own, self._began, self._spared = 0.0, time.perf_counter(), 0
-        self._probed = False
+        self._probed, self._opening = False, self.loss
         self._judged: set[str] = set()  # layers that were in training mode when the loop judged the model
         self._probe = _smallest(self.parameters)
         watch.recording.note(framework="torch", **facts_of(optimizers[0]), **self.parameters.facts())
@@ -184,11 +184,16 @@ class Observer:
         """A closer look; what goes wrong in it is a remark, and never the end of the user's loop."""
         facts = self.watch.recording.facts
         first, probe = "layers" not in facts, probe and not self._probed
+        if first:
+            self._opening = self.loss
+        loss = (
+            self._opening if probe else self.loss
+        )  # what the loss does shows best at predictions of an untrained model
         self._probed |= probe
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the loop's own call gave them
-                self.watch.recording.note(**examine(window, self.parameters, self.loss, first=first, probe=probe))
+                self.watch.recording.note(**examine(window, self.parameters, loss, first=first, probe=probe))
         except Exception as error:
             self._note(f"A closer look at the model failed: {type(error).__name__}: {error}")
 
