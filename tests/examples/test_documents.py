@@ -30,6 +30,8 @@ CONSOLE = [block for page in examples.pages() for block in examples.blocks(page,
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run_in_order_and_their_values_are_true(page, tmp_path, monkeypatch):
+    if any("import torch" in block.text for block in examples.blocks(page, "python")):
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     monkeypatch.chdir(tmp_path)
     namespace: dict = {"__name__": "example"}
     for block in examples.blocks(page, "python"):
