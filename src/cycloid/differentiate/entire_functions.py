@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,25 @@ _NAMES = """
 ENTIRE = frozenset(_NAMES.split())
 
 
+# What was shown of functions that still live.
+_SHOWN: weakref.WeakKeyDictionary[Any, dict[Any, bool]] = weakref.WeakKeyDictionary()
+
+
 def is_entire(function: Callable[[Any], Any], dtype: Any) -> bool:
     """Whether a function of one number is shown to have no singularity in the whole complex plane.
 
-    Cost: the function is traced once.
+    Cost: the function is traced once in its life.
     """
+    try:
+        shown = _SHOWN.setdefault(getattr(function, "function", function), {})
+    except TypeError:  # nothing that can be held weakly, or told from others
+        return _shown(function, dtype)
+    if dtype not in shown:
+        shown[dtype] = _shown(function, dtype)
+    return shown[dtype]
+
+
+def _shown(function: Callable[[Any], Any], dtype: Any) -> bool:
     try:
         program = jax.make_jaxpr(function)(jnp.zeros((), dtype))
     except Exception:  # branches, or an argument it cannot take at zero: then nothing is shown
