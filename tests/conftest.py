@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # One thread an XLA program: with xdist, programs that each want every core slow each other down. Most programs run once
-# and on small arrays, so that compiling takes longer than running: LLVM is not asked to make them fast.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0")
+# and on small arrays, so that compiling takes longer than running: XLA is asked for plain code, made in a third of the
+# time. The slow tests run what users run.
+PLAIN = (
+    "--xla_cpu_multi_thread_eigen=false --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1"
+)
+os.environ.setdefault("XLA_FLAGS", PLAIN)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # In the environment, so that processes that tests start share the cache: a program is compiled once, by one of them.
@@ -41,11 +46,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "cycloid"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and contracts of one case, go to one worker, which compiles once what they share."""
+    """Tests of one file, and contracts of one case, go to one worker, which makes once what they share."""
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
         case = next((value.name for value in given.values() if hasattr(value, "name")), None)
-        group = case if case is not None and item.path.parent.name == "contracts" else str(item.path)
+        folder = item.path.parent.name
+        group = case if case is not None and folder == "contracts" else str(item.path)
+        group = folder if folder in ("checks", "figures", "lab") else group  # they share runs, or a browser
         item.add_marker(pytest.mark.xdist_group(group))
 
 

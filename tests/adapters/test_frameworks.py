@@ -42,6 +42,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", OTHERS)
 @pytest.mark.parametrize("text", EVERY)
 def test_every_operation_of_a_formula(framework, text):

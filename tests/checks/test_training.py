@@ -105,6 +105,7 @@ def test_an_unknown_metric_is_a_wrong_call():
         by_scikit_learn("charm", np.ones(3), np.ones(3))
 
 
+@pytest.mark.slow
 def test_a_comparison_is_checked_method_by_method(data):
     found = cy.train.compare("softmax", data, ("sgd", "adam"), key=jax.random.key(1), max_steps=20, record_every=20,
                              learning_rates=None)  # fmt: skip

@@ -146,6 +146,7 @@ def test_three_variables():
 # --- constraints ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_lagrange_multipliers_on_a_circle():
     found = critical_points("x*y", [-4, -4], [4, 4], constraint="x^2 + y^2 = 8", key=KEY)
     assert found.counts == {"minimum": 2, "maximum": 2}

@@ -140,6 +140,7 @@ def test_no_radius_of_convergence_is_claimed_wrongly(text, singularities, centre
         assert math.isnan(claimed) or claimed == pytest.approx(radius, rel=0.1), centre
 
 
+@pytest.mark.slow
 def test_most_radii_are_known():
     known = [not math.isnan(_reach(text, centre)) for text, _, centres in RADII for centre in centres]
     assert np.mean(known) > 0.75

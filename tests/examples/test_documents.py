@@ -17,8 +17,8 @@ spec.loader.exec_module(examples)
 
 # Pages that train or search for long: run by the slow tests.
 LONG = (
-    "critical_points.md", "curve_fitting.md", "figures.md", "hessian_free.md", "optimize.md", "races.md",
-    "worked_problems.md",
+    "critical_points.md", "curve_fitting.md", "figures.md", "hessian_free.md", "inspector.md", "models.md",
+    "optimize.md", "races.md", "tutorials.md", "worked_problems.md",
 )  # fmt: skip
 PAGES = [
     pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page

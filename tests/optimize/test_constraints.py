@@ -87,6 +87,7 @@ def test_what_cannot_be_satisfied():
         minimize("x", {"x": 1.0}, constraints=["x <= 0", "x >= 1"])
 
 
+@pytest.mark.slow
 def test_the_card_catches_a_wrong_multiplier():
     found = minimize("x + y", {"x": 1.0, "y": 0.5}, constraints="x^2 + y^2 <= 2")
     wrong = dataclasses.replace(found, multipliers={**found.multipliers, "at_most": jnp.array([0.6])})

@@ -33,6 +33,7 @@ def test_hops_and_a_least_value_in_a_corner():
     assert float(edge.multipliers["upper"]["x"]) == pytest.approx(4.0)
 
 
+@pytest.mark.slow
 def test_the_minimum_answers_to_what_f_closes_over():
     where = lambda a: global_minimize(lambda x: jnp.sum((x**2 - a) ** 2 + 0.1 * x), [-3.0], [3.0], starts=8).value[0]
     h = 1e-5

@@ -119,8 +119,8 @@ def test_wrong_calls(call, message):
     [
         ("rosenbrock", (-2.0, 0.5)),
         ("beale", ([0.5, -1.0], [2.0, 0.3])),
-        ("helical-valley", ([-2.0, 0.2, -1.0], [0.8, 2.0, 1.0])),
-        ("wood", ([-4.0, -2.0, 0.3, -9.0], [0.7, 9.0, 9.0, 0.5])),
+        pytest.param("helical-valley", ([-2.0, 0.2, -1.0], [0.8, 2.0, 1.0]), marks=pytest.mark.slow),
+        pytest.param("wood", ([-4.0, -2.0, 0.3, -9.0], [0.7, 9.0, 9.0, 0.5]), marks=pytest.mark.slow),
     ],
 )
 def test_inside_bounds_it_ends_where_scipy_does(name, bounds):

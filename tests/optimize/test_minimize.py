@@ -87,6 +87,7 @@ def test_rows_never_reached_are_nan_under_jit_and_cut_off_plainly():
     assert np.isnan(traced.trace.objective[rows:]).all()
 
 
+@pytest.mark.slow
 def test_keeps_the_path_of_few_parameters_or_when_asked():
     assert minimize(bowl, jnp.zeros(3)).trace.path.shape[1:] == (3,)
     assert minimize(bowl, jnp.zeros(4)).trace.path is None

@@ -13,9 +13,10 @@ from cycloid.problems import MORE_GARBOW_HILLSTROM
 KNOWN_MISSES: dict[str, str] = {}
 # The searching methods, and what each is asked for.
 SEARCHING = ("conjugate-gradient", "lbfgs", "bfgs", "newton", "trust-region")
-SOME = ("rosenbrock", "helical-valley")
+SOME = ("rosenbrock",)
 MORE = [
-    pytest.param(name, marks=pytest.mark.slow) for name in ("beale", "bard", "broyden-tridiagonal", "trigonometric")
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("helical-valley", "beale", "bard", "broyden-tridiagonal", "trigonometric")
 ]
 # Every third problem each time, the others in the slow tests.
 ALL = [
@@ -82,6 +83,7 @@ def test_every_searching_method_is_listed():
     assert set(SEARCHING) <= set(METHODS)
 
 
+@pytest.mark.slow
 def test_many_parameters_take_the_way_of_limited_memory():
     few = minimize(lambda x: jnp.sum((x - 1) ** 2), jnp.zeros(10))
     many = minimize(lambda x: jnp.sum((x - 1) ** 2), jnp.zeros(6000))

@@ -55,6 +55,7 @@ def test_forward_mode_does_stop_there():
         jax.jvp(lambda x: height(x, 1.0), (jnp.zeros(2),), (jnp.ones(2),))
 
 
+@pytest.mark.slow
 def test_vmap_of_grad_under_jit_by_the_default_method():
     points = jnp.array([1.0, 1.5])
     both = lambda a: (lambda found: found.value[0] + 3 * found.value[1] + found.objective)(least(a))

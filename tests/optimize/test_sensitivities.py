@@ -15,6 +15,7 @@ def rosenbrock(a):
     return minimize(lambda x: (a - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2, jnp.array([-1.2, 1.0]), tol=1e-10)
 
 
+@pytest.mark.slow
 def test_rosenbrock_in_closed_form():
     np.testing.assert_allclose(jax.jacfwd(lambda a: rosenbrock(a).value)(1.5), [1.0, 3.0], rtol=1e-8)
     np.testing.assert_allclose(jax.grad(lambda a: rosenbrock(a).value[1])(1.5), 3.0, rtol=1e-8)
@@ -39,6 +40,7 @@ def logistic_regression(a):
     return minimize(f, {"w": jnp.zeros(2), "b": 0.0}, tol=1e-10).value["w"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("solution", "at"), [(himmelblau, 11.0), (ridge_regression, 0.3), (logistic_regression, 0.1)])
 def test_landscapes_against_finite_differences(solution, at):
     h = 1e-4
@@ -77,6 +79,7 @@ def test_neither_the_start_nor_the_learning_rate_has_an_influence():
     assert float(jax.grad(lambda rate: minimize(f, 0.0, method=Adam(rate)).value)(0.3)) == 0.0
 
 
+@pytest.mark.slow
 def test_under_vmap_of_grad_and_grad_of_vmap():
     solution = lambda a: minimize(lambda x: (x - jnp.sin(a)) ** 2 + (x - a) ** 4, 0.0, tol=1e-10).value
     points = jnp.array([0.2, 0.9])

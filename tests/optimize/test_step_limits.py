@@ -36,6 +36,7 @@ def small_network():
     return loss, {"a": draw(6), "b": draw(6), "c": draw(6, 1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [logistic, small_network], ids=["logistic", "network"])
 def test_the_limit_at_a_minimum_is_predicted_within_one_percent(task):
     loss, start = task()
