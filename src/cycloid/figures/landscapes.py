@@ -36,7 +36,8 @@ def landscape_figure(result: Landscape, *, height: str = "auto", title: str | No
     )  # fmt: skip
     fig.for_each_trace(lambda trace: trace.update(name="the parameters"), selector={"name": "exact answer"})
     short = [name.partition(",")[0] for name in _axes(result)]  # along the edges of the box there is room for little
-    fig.update_layout(scene={"xaxis_title": short[0], "yaxis_title": short[1]})
+    small = [{"text": name, "font": {"size": 11}} for name in short]
+    fig.update_layout(scene={"xaxis_title": small[0], "yaxis_title": small[1]}, margin_b=64)
     if fig.layout.title.text:  # what the plane does not show is said under the title
         fig.layout.title.subtitle.text += _sentence(result)
     return fig

@@ -27,7 +27,7 @@ def watch_figure(report: WatchReport, *, title: str = "A training loop, opened",
     names = ("Loss of the batch", "Change of the loss in a step", "Update / weight, log₁₀")
     fig = panels(
         1, 3, dark=dark, titles=names, title=title, subtitle=report.verdict if title else "", height=430,
-        horizontal_spacing=0.125, column_widths=[0.27, 0.27, 0.46], layout={"showlegend": False},
+        horizontal_spacing=0.15, column_widths=[0.27, 0.27, 0.46], layout={"showlegend": False},
     )  # fmt: skip
     steps = history["step"]
     one, two, three = ({"row": 1, "col": place} for place in (1, 2, 3))
