@@ -174,6 +174,17 @@ def test_a_loss_tells_what_it_does_when_it_is_asked() -> None:
     assert read(stretched)[0].fault == "targets broadcast against predictions"
 
 
+def test_a_sigmoid_too_many_is_seen_in_a_loss_without_a_name() -> None:
+    rng = np.random.default_rng(3)
+    targets = rng.integers(0, 2, N).astype(float)
+    chances = 0.3 + 0.4 * rng.random(N)
+    takes_logits = lambda p, y: float(np.mean(np.logaddexp(0.0, p) - y * p))
+    takes_chances = lambda p, y: float(-np.mean(np.log(np.where(y == 1, p, 1 - p))))
+    named = lambda loss: [f.fault for f in read(probe_loss(loss, chances, targets).replace(task="binary"))]
+    assert named(takes_logits) == ["double softmax"]
+    assert named(takes_chances) == []
+
+
 def test_a_run_of_fit_is_read_from_its_history() -> None:
     from cycloid.core.results import ErrorKind, Status
     from cycloid.learn.runs import Run

@@ -12,6 +12,7 @@ from cycloid.train.rules.reading import finite, percent, row_sums_are_one
 
 UNMOVED = 1e-5  # the same where probabilities over a whole batch make every change small
 SAME = 1e-3  # relative change below which a loss is taken as unchanged
+FLAT = 0.2  # cost of predictions at their targets over that of ones far from them
 ROUNDED = 1e-5  # the same sum taken in another order, in single precision
 CARRIED, OFTEN = 1.1, 0.2  # used over fresh gradient norm, in that share of the recorded steps
 ENDINGS = ("linear", "conv", "softmax", "sigmoid", "relu", "tanh", "attention", "recurrent")  # that change the values
@@ -59,14 +60,13 @@ def softmax_axis(e: Evidence) -> list[Finding]:
 
 def double_softmax(e: Evidence) -> list[Finding]:
     """Probabilities given to a loss that takes a softmax (or a sigmoid) of them again."""
-    takes_logits = e.loss_expects == "logits" or (e.row_shift_change is not None and e.row_shift_change < SAME)
     last = next((kind for kind in reversed(e.layer_kinds or ()) if kind in ENDINGS), "")
     rows = row_sums_are_one(e)
     low, high = e.prediction_low, e.prediction_high
     inside = low is not None and high is not None and low >= 0 and high <= 1
     # logits of either sign would not all lie in [0, 1] on both sides of ½
     squashed = inside and (last in ("sigmoid", "softmax") or (low or 0) < 0.45 < 0.55 < (high or 0))
-    if not takes_logits or not (rows or squashed):
+    if not _takes_logits(e) or not (rows or squashed):
         return []
     if rows:
         seen = "the predictions of every example sum to 1 and none is negative"
@@ -82,6 +82,17 @@ def double_softmax(e: Evidence) -> list[Finding]:
             0.97 if rows else 0.9,
         )
     ]  # fmt: skip
+
+
+def _takes_logits(e: Evidence) -> bool:
+    """By its name, by a constant that it does not feel, or, of two classes, because right answers stay dear.
+
+    Predictions of 0.02 and 0.98 that equal their targets cost next to nothing, unless a sigmoid is taken of them.
+    """
+    if e.loss_expects == "logits" or (e.row_shift_change is not None and e.row_shift_change < SAME):
+        return True
+    perfect, worse = e.loss_of_perfect, e.loss_of_worse
+    return e.task == "binary" and perfect is not None and worse is not None and 0 < FLAT * worse < perfect < worse
 
 
 def wrong_sign(e: Evidence) -> list[Finding]:
